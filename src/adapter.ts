@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ModuleText } from "./target.ts";
 
 /** What a child is: an OS process, a thread of this process, or a task interleaved on the same thread. */
 export type StartMethod = "process" | "thread" | "inline";
@@ -149,13 +150,6 @@ export interface Child {
   unref(): void;
 }
 
-/** A module where a function may come from. */
-export interface ModuleText {
-  readonly url: string;
-  /** Its source text, null where it may not be read. */
-  readonly text: string | null;
-}
-
 /** What a runtime gives the library. */
 export interface Adapter {
   readonly can: Capabilities;
@@ -172,14 +166,18 @@ export interface Adapter {
   memory(from: number | MappedHandle): MappedMemory;
   /** Sends a signal to any process. False if there is none of that id. */
   kill(pid: number, signal: number): boolean;
-  /** Runs when the program ends for good; synchronous, best effort. */
-  onExit(run: () => void): void;
-  /** Runs when the event loop has nothing left to do, before the program ends; may start new work. */
-  onIdle(run: () => void): void;
+  /** Runs when the program, or this thread, ends for good, with its exit code; synchronous, best effort. */
+  onExit(run: (code: number) => void): void;
+  /** Hears of an error that nobody caught and that is about to end the program; changes nothing about that. */
+  onCrash(hear: (error: unknown) => void): void;
   /** Where a function may come from, best first. */
   origin(fn: (...args: never[]) => unknown): readonly ModuleText[];
   /** A value that follows a task through its awaits: `run` sets it for all that `body` starts. */
   follow<T>(): { run<R>(value: T, body: () => R): R; get(): T | undefined };
+  /** URL of the module that the program was started with, or null where it is not known. */
+  readonly main: string | null;
+  /** In a child: the code with which it ends once its event loop has nothing left to do. */
+  setExitCode(code: number): void;
   /** In a child: ends it with that code, at once. */
   exit(code: number): never;
   /** Writes a line to standard error. */

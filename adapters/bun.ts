@@ -1,0 +1,258 @@
+/**
+ * The adapter of Bun.
+ *
+ * @module
+ */
+
+import { existsSync, readlinkSync, realpathSync, writeSync } from "node:fs";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import * as threads from "node:worker_threads";
+import type { Adapter, Birth, Capabilities, Child, Ending, StartPlan, ThreadId } from "../src/adapter.ts";
+import { type Bell, makeDatagramSocket } from "./bells.ts";
+import { type BunSocket, BunSocketStream, type Connect } from "./bun_socket.ts";
+import { FramedPort } from "./channel.ts";
+import { ChildProcess, stillborn } from "./child_process.ts";
+import { cannotStart, command, type ParentFacts, readBirth, writeBirth } from "./command.ts";
+import { denoConfig } from "./deno_config.ts";
+import { type Mapped, threadExists } from "./mapped_memory.ts";
+import { origin } from "./origin_bun.ts";
+import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
+import { Sharing } from "./sharing.ts";
+import { cores, follow, kill, onCrash, publish } from "./standard.ts";
+import { startThread, threadBirth } from "./threads.ts";
+
+/** What is used of `bun:ffi`. */
+interface BunFfi {
+  dlopen(library: string, symbols: Record<string, { args: string[]; returns: string }>): { symbols: unknown };
+  toArrayBuffer(address: number, offset: number, length: number): ArrayBuffer;
+}
+
+/** What is used of `Bun`. */
+interface BunRuntime {
+  readonly version: string;
+  readonly main: string;
+  readonly connect: Connect;
+  spawn(command: string[], options: {
+    cwd: string;
+    env: Record<string, string | undefined>;
+    stdio: (string | number)[];
+    onExit(child: BunChild, code: number | null, signal: string | number | null): void;
+  }): BunChild;
+}
+
+interface BunChild {
+  readonly pid: number;
+  readonly stdio: readonly (number | null)[];
+  readonly stdout: ReadableStream<Uint8Array> | undefined;
+  readonly stderr: ReadableStream<Uint8Array> | undefined;
+  readonly signalCode: string | null;
+  kill(signal: number): void;
+  ref(): void;
+  unref(): void;
+}
+
+const bun = (globalThis as unknown as { Bun: BunRuntime }).Bun;
+const FFI_TYPES: Record<CType, string> = { i32: "i32", u32: "u32", i64: "i64", address: "ptr", bytes: "ptr" };
+/** `ptr` would make a `bigint` of −1. */
+const FFI_RESULTS = { i32: "i32", address: "i64_fast" } as const;
+
+function loadForeign(): Foreign {
+  const { dlopen, toArrayBuffer } = process.getBuiltinModule("bun:ffi") as unknown as BunFfi;
+  return loadLibc(process.arch, (name) => {
+    const table = Object.entries(CALLS).map(([name, [parameters, result]]) =>
+      [name, { args: parameters.map((type) => FFI_TYPES[type]), returns: FFI_RESULTS[result] }] as const
+    );
+    const libc = dlopen(name, Object.fromEntries(table)).symbols as Libc;
+    return { libc, view: (address, length) => toArrayBuffer(address, 0, length) };
+  });
+}
+
+/** Rings when a datagram comes to a socket of its own. */
+function datagramBell(foreign: Foreign, onRing: () => void): Bell {
+  const made = makeDatagramSocket(foreign.libc, process.pid);
+  if (made === null) throw new Error("Cannot make a socket: no descriptor is free");
+  let connected: Promise<BunSocket> | null = null;
+  const read = () => {
+    connected = bun.connect({
+      fd: made.fd,
+      socket: { open: (socket) => socket.unref(), data: () => onRing(), error() {} },
+    });
+    connected.catch(() => {});
+  };
+  if (!threads.isMainThread) read(); // the socket goes with the thread then
+  return {
+    door: made.door,
+    listen: () => connected ?? read(),
+    close() {
+      if (connected === null) foreign.libc.close(made.fd);
+      else void connected.then((socket) => socket.terminate(), () => {});
+    },
+  };
+}
+
+const sharing = new Sharing({
+  platform: process.platform,
+  machine: process.arch,
+  pid: process.pid,
+  isMainThread: threads.isMainThread,
+  env: (name) => process.env[name],
+  loadForeign,
+  bell: datagramBell,
+});
+
+const born = threads.isMainThread ? readBirth(process.argv[2]) : null;
+let config: string | null | undefined = born?.config;
+
+function takeBirth(): Birth | null {
+  if (born === null) {
+    const thread = threadBirth(threads);
+    if (thread !== null && thread.data.main !== "") process.argv[1] = thread.data.main;
+    return thread?.birth ?? null;
+  }
+  process.argv.splice(1, 2, ...(born.main === "" ? [] : [born.main]));
+  const memory = sharing.born(born);
+  return { kind: "process", port: new FramedPort(new BunSocketStream(bun.connect, born.channelFd)), memory };
+}
+
+const birth = takeBirth();
+
+const facts: ParentFacts = {
+  runtime: "bun",
+  execPath: process.execPath,
+  execArgv: process.execArgv,
+  permissions: () => ["-A"],
+  config: () => config === undefined ? config = denoConfig(process.argv[1] ?? "", process.cwd(), existsSync) : config,
+  env: (name) => process.env[name],
+};
+
+function startProcess(plan: StartPlan): Child {
+  const memory = plan.memory;
+  let fd = -1, path = "";
+  try {
+    if (memory !== null) fd = (memory.memory as Mapped).inherit(memory.slot);
+    const birthArgument = writeBirth({
+      channelFd: 3,
+      memory: memory === null ? null : { fd: 4, byteLength: memory.memory.byteLength },
+      parentPid: process.pid,
+      daemon: plan.daemon,
+      config: plan.runtime === "deno" ? facts.config() : null,
+      main: process.argv[1] ?? "",
+    });
+    const started = command(plan, facts, birthArgument, process.argv.slice(2));
+    path = started.path;
+    const { promise: ended, resolve } = Promise.withResolvers<Ending>();
+    const child = bun.spawn([path, ...started.args], {
+      cwd: plan.cwd ?? process.cwd(),
+      env: plan.env === undefined ? process.env : { ...process.env, ...plan.env },
+      stdio: ["ignore", plan.stdio, plan.stdio, "pipe", ...(fd < 0 ? [] : [fd])],
+      onExit(child, code, signal) {
+        const name = child.signalCode ?? signal;
+        if (name === null) resolve({ code, signal: null });
+        else resolve({ code: null, signal: typeof name === "number" ? name : signalNumber(name) });
+      },
+    });
+    return new ChildProcess({
+      pid: child.pid,
+      port: new FramedPort(new BunSocketStream(bun.connect, child.stdio[3]!)),
+      ended,
+      stdout: plan.stdio === "pipe" ? child.stdout! : null,
+      stderr: plan.stdio === "pipe" ? child.stderr! : null,
+      signal: (number) => child.kill(number),
+      ref: () => child.ref(),
+      unref: () => child.unref(),
+    }, sharing.parts);
+  } catch (error) {
+    return stillborn(path === "" ? error : cannotStart(plan, path, error));
+  } finally {
+    if (fd >= 0) sharing.parts!.foreign.libc.close(fd);
+  }
+}
+
+function start(kind: "process" | "thread", plan: StartPlan): Child {
+  if (kind === "process") return startProcess(plan);
+  try {
+    return startThread(plan, {
+      threads,
+      pid: process.pid,
+      main: process.argv[1] ?? "",
+      argv: process.argv.slice(2),
+      env: process.env,
+      limits: false,
+    });
+  } catch (error) {
+    return stillborn(error);
+  }
+}
+
+/** As `import.meta.url` has it in the module that the program was started with. */
+function mainUrl(): string | null {
+  try {
+    return birth === null ? pathToFileURL(realpathSync(process.argv[1])).href : null;
+  } catch {
+    return null; // there is no such file: `--eval`, standard input
+  }
+}
+
+let can: Capabilities | null = null;
+let at: ThreadId | null = null;
+
+function thread(): ThreadId {
+  if (at === null) {
+    let tid = process.pid;
+    if (!threads.isMainThread) {
+      try {
+        tid = Number(readlinkSync("/proc/thread-self").split("/")[2]);
+      } catch {
+        tid = 0;
+      }
+    }
+    at = { pid: process.pid, tid };
+  }
+  return at;
+}
+
+/** The adapter. */
+export const adapter: Adapter = {
+  get can() {
+    return can ??= {
+      runtime: `bun ${bun.version}`,
+      startMethods: ["process", "thread", "inline"],
+      sharedMemory: { thread: true, process: sharing.reason === null },
+      blocking: true,
+      reasons: sharing.reason === null ? {} : { "sharedMemory.process": sharing.reason },
+    };
+  },
+  birth,
+  cores: cores(),
+  thread,
+  threadAlive(at) {
+    const parts = process.platform === "linux" ? sharing.parts : null;
+    if (parts !== null) return threadExists(parts.foreign.libc, at);
+    return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+  },
+  start,
+  memory: (from) => sharing.memory(from),
+  kill,
+  onExit: (run) => void process.on("exit", run),
+  onCrash,
+  main: mainUrl(),
+  setExitCode(code) {
+    process.exitCode = code;
+  },
+  origin,
+  follow,
+  exit: (code) => process.exit(code),
+  complain(line) {
+    if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
+      try {
+        writeSync(2, line + "\n");
+        return;
+      } catch {
+        // A pipe that is full, or has no reader: the stream knows what to do.
+      }
+    }
+    process.stderr.write(line + "\n");
+  },
+  publish,
+};

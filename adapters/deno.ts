@@ -1,0 +1,327 @@
+/**
+ * The adapter of Deno. Nothing here touches `process` or a `node:` module before it is needed: they cost some 10 ms.
+ *
+ * @module
+ */
+
+import type { Adapter, Birth, Capabilities, Child, Ending, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
+import { ProcessError } from "../src/errors.ts";
+import { type ByteStream, FramedPort } from "./channel.ts";
+import { ChildProcess, stillborn } from "./child_process.ts";
+import { type BirthArgument, cannotStart, command, entry, type ParentFacts, readBirth, writeBirth } from "./command.ts";
+import { denoConfig } from "./deno_config.ts";
+import { canUnref, core, type DenoForeign, DenoSocketStream, futexBell, loadForeign } from "./deno_ffi.ts";
+import { type Mapped, threadExists } from "./mapped_memory.ts";
+import { NodeSocketStream } from "./node_socket.ts";
+import { spawnChild } from "./node_spawn.ts";
+import { origin } from "./origin_stack.ts";
+import { AF_UNIX, FIONCLEX, signalName, signalNumber, SOCK_CLOEXEC, SOCK_STREAM } from "./posix.ts";
+import { Sharing } from "./sharing.ts";
+import { cores, follow, kill, publish, standard } from "./standard.ts";
+import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
+
+interface NodeProcess {
+  argv: string[];
+  env: Record<string, string | undefined>;
+  exit(code: number): never;
+  on(event: string, run: () => void): void;
+}
+
+const nodeProcess = () => (globalThis as unknown as { process: NodeProcess }).process;
+const isMainThread = typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "undefined";
+
+function granted(descriptor: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(descriptor).state === "granted";
+}
+
+function env(name: string): string | undefined {
+  return granted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
+}
+
+const sharing = new Sharing({
+  platform: Deno.build.os,
+  machine: Deno.build.arch,
+  pid: Deno.pid,
+  isMainThread,
+  env,
+  loadForeign() {
+    if (!granted({ name: "ffi" })) throw new ProcessError("no permission for foreign functions: run with --allow-ffi");
+    return loadForeign();
+  },
+  bell: (foreign, onRing) => futexBell(foreign as DenoForeign, onRing),
+});
+
+/** The foreign functions, if a waiting call of theirs would not keep the program alive. */
+function foreignLoop(): DenoForeign | null {
+  return canUnref ? sharing.parts?.foreign as DenoForeign ?? null : null;
+}
+
+function socketStream(fd: number): ByteStream {
+  const foreign = foreignLoop();
+  if (foreign !== null) return new DenoSocketStream(foreign, fd);
+  const { Socket } = standard<typeof import("node:net")>("node:net");
+  return new NodeSocketStream(new Socket({ fd, readable: true, writable: true }));
+}
+
+const born: BirthArgument | null = isMainThread ? readBirth(Deno.args[0]) : null;
+let argv: readonly string[] = Deno.args, main = born?.main ?? "", config = born?.config;
+let threadData: ThreadBirth | null = null;
+
+/** `process.argv` as the program would see it in the parent, once somebody looks at `process`: loading it at every start would cost 10 ms. */
+function repairArgvLate(): void {
+  const own = Object.getOwnPropertyDescriptor(globalThis, "process");
+  if (own?.get === undefined) return;
+  Object.defineProperty(globalThis, "process", {
+    ...own,
+    get() {
+      Object.defineProperty(globalThis, "process", own);
+      const process = nodeProcess();
+      process.argv.splice(1, 2, ...(main === "" ? [] : [main]));
+      return process;
+    },
+  });
+}
+
+function takeBirth(): Birth | null {
+  if (born !== null) {
+    argv = Deno.args.slice(1);
+    Object.defineProperty(Deno, "args", { value: Object.freeze([...argv]) });
+    repairArgvLate();
+    const memory = sharing.born(born);
+    return { kind: "process", port: new FramedPort(socketStream(born.channelFd)), memory };
+  }
+  if (isMainThread) return null;
+  const thread = threadBirth(standard<WorkerThreads>("node:worker_threads"));
+  if (thread === null) return null;
+  threadData = thread.data;
+  main = thread.data.main;
+  nodeProcess().argv[1] = main;
+  // Deno's own exit from a thread skips the hooks.
+  (Deno as { exit: (code?: number) => never }).exit = (code) => nodeProcess().exit(code ?? Deno.exitCode);
+  return thread.birth;
+}
+
+const birth = takeBirth();
+
+/** The user's main module: a path where it is a file. */
+function mainModule(): string {
+  const url = Deno.mainModule ?? ""; // a thread has none
+  return main ||= url.startsWith("file:") ? decodeURIComponent(new URL(url).pathname) : url;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const PERMISSIONS = ["read", "write", "net", "env", "run", "ffi", "sys", "import"] as const;
+
+const facts: ParentFacts = {
+  runtime: "deno",
+  get execPath() {
+    return Deno.execPath();
+  },
+  execArgv: [],
+  permissions() {
+    const held = PERMISSIONS.filter((name) => granted({ name } as Deno.PermissionDescriptor));
+    return held.length === PERMISSIONS.length ? ["-A"] : held.map((name) => `--allow-${name}`);
+  },
+  config: () => config === undefined ? config = denoConfig(mainModule(), Deno.cwd(), exists) : config,
+  env,
+};
+
+function startByNode(plan: StartPlan): Child {
+  const { Readable } = standard<typeof import("node:stream")>("node:stream");
+  return spawnChild(plan, {
+    childProcess: standard("node:child_process"),
+    signals: standard<typeof import("node:os")>("node:os").constants.signals,
+    pid: Deno.pid,
+    env: nodeProcess().env,
+    sharing,
+    facts,
+    main: mainModule(),
+    argv,
+    web: Readable.toWeb,
+  });
+}
+
+function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
+  const { libc } = foreign, memory = plan.memory;
+  /** Ours first. */
+  const pair = new Int32Array([-1, -1]);
+  let fd = -1, path = "";
+  try {
+    if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) {
+      throw new ProcessError("Cannot make a socket pair: no descriptor is free");
+    }
+    if (memory !== null) fd = (memory.memory as Mapped).inherit(memory.slot);
+    const birthArgument = writeBirth({
+      channelFd: pair[1],
+      memory: memory === null ? null : { fd, byteLength: memory.memory.byteLength },
+      parentPid: Deno.pid,
+      daemon: plan.daemon,
+      config: (plan.runtime ?? "deno") === "deno" ? facts.config() : null,
+      main: mainModule(),
+    });
+    const started = command(plan, facts, birthArgument, argv);
+    path = started.path;
+    const output = ({ inherit: "inherit", pipe: "piped", ignore: "null" } as const)[plan.stdio];
+    const spawning = new Deno.Command(path, {
+      args: started.args,
+      cwd: plan.cwd,
+      env: plan.env,
+      stdin: "null",
+      stdout: output,
+      stderr: output,
+    });
+    // `Deno.Command` hands on whatever is not close-on-exec, under its number: so these are, but for this moment.
+    for (const inherited of [pair[1], fd]) if (inherited >= 0) libc.ioctl(inherited, FIONCLEX);
+    const child = spawning.spawn();
+    const ended = child.status.then(({ code, signal }): Ending =>
+      signal === null ? { code, signal: null } : { code: null, signal: signalNumber(signal) }
+    );
+    const stream = new DenoSocketStream(foreign, pair[0]);
+    pair[0] = -1;
+    return new ChildProcess({
+      pid: child.pid,
+      port: new FramedPort(stream),
+      ended,
+      stdout: plan.stdio === "pipe" ? child.stdout : null,
+      stderr: plan.stdio === "pipe" ? child.stderr : null,
+      signal(number) {
+        try {
+          child.kill(signalName(number) as Deno.Signal);
+        } catch {
+          // It has ended since.
+        }
+      },
+      ref: () => child.ref(),
+      unref: () => child.unref(),
+    }, sharing.parts);
+  } catch (error) {
+    return stillborn(path === "" ? error : cannotStart(plan, path, error));
+  } finally {
+    for (const left of [...pair, fd]) if (left >= 0) libc.close(left);
+  }
+}
+
+function start(kind: "process" | "thread", plan: StartPlan): Child {
+  try {
+    if (kind === "process") {
+      const foreign = foreignLoop();
+      return foreign === null ? startByNode(plan) : startByCommand(plan, foreign);
+    }
+    const threads = standard<WorkerThreads>("node:worker_threads");
+    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv, env: nodeProcess().env, limits: false });
+  } catch (error) {
+    return stillborn(error);
+  }
+}
+
+function capabilities(): Capabilities {
+  const startMethods: StartMethod[] = [], reasons: Record<string, string> = {};
+  if (sharing.reason !== null) reasons["sharedMemory.process"] = sharing.reason;
+  if (!granted({ name: "run", command: Deno.execPath() })) {
+    reasons["startMethods.process"] = "no permission to run programs: run with --allow-run";
+  } else if (foreignLoop() === null && !granted({ name: "env" })) {
+    reasons["startMethods.process"] =
+      "no permission for foreign functions or, without them, for the environment: run with --allow-ffi or --allow-env";
+  } else startMethods.push("process");
+  const url = entry();
+  if (!url.startsWith("file:") || granted({ name: "read", path: decodeURIComponent(new URL(url).pathname) })) startMethods.push("thread");
+  else reasons["startMethods.thread"] = "no permission to read the entry of threads: run with --allow-read";
+  return {
+    runtime: `deno ${Deno.version.deno}`,
+    startMethods: [...startMethods, "inline"],
+    sharedMemory: { thread: true, process: sharing.reason === null },
+    blocking: true,
+    reasons,
+  };
+}
+
+let can: Capabilities | null = null;
+let at: ThreadId | null = null;
+
+function thread(): ThreadId {
+  if (at === null) {
+    let tid = Deno.pid;
+    if (!isMainThread) {
+      const parts = sharing.parts;
+      try {
+        tid = parts !== null ? parts.thread().tid : Number(Deno.readLinkSync("/proc/thread-self").split("/")[2]);
+      } catch {
+        tid = 0;
+      }
+    }
+    at = { pid: Deno.pid, tid };
+  }
+  return at;
+}
+
+/** Calls `run` when nothing is left to do, until it starts nothing any more. */
+function onIdle(run: () => void): void {
+  if (!isMainThread) return nodeProcess().on("beforeExit", run);
+  let asked = false, stop = false;
+  globalThis.addEventListener("beforeunload", (event) => {
+    // What `run` starts counts only if this event is cancelled, and cancelling it for nothing would go on for ever: so one turn of the loop tells whether there is more.
+    if (stop) return;
+    if (!asked) run();
+    asked = true;
+    event.preventDefault();
+    setTimeout(() => {
+      asked = false;
+      stop = core?.eventLoopHasMoreWork?.() === false;
+    });
+  });
+}
+
+/** The adapter. */
+export const adapter: Adapter = {
+  get can() {
+    return can ??= capabilities();
+  },
+  birth,
+  cores: cores(),
+  thread,
+  threadAlive(at) {
+    const parts = sharing.parts;
+    return parts === null || threadExists(parts.foreign.libc, at);
+  },
+  start,
+  memory: (from) => sharing.memory(from),
+  kill(pid, signal) {
+    const parts = sharing.parts;
+    if (parts === null) return kill(pid, signal);
+    if (parts.foreign.libc.kill(pid, signal) === 0) return true;
+    if (threadExists(parts.foreign.libc, { pid, tid: 0 })) {
+      throw new ProcessError(`Cannot signal process ${pid}: it belongs to somebody else`);
+    }
+    return false;
+  },
+  onExit(run) {
+    // `unload` also comes with Deno.exit; a thread has only the other.
+    if (isMainThread) globalThis.addEventListener("unload", () => run(Deno.exitCode));
+    else (nodeProcess() as unknown as { on(event: string, run: (code: number) => void): void }).on("exit", run);
+  },
+  onCrash(hear) {
+    globalThis.addEventListener("error", (event) => hear(event.error));
+    globalThis.addEventListener("unhandledrejection", (event) => hear(event.reason));
+  },
+  main: birth === null ? Deno.mainModule : null,
+  setExitCode(code) {
+    Deno.exitCode = code;
+  },
+  origin,
+  follow,
+  exit: (code) => isMainThread ? Deno.exit(code) : nodeProcess().exit(code),
+  complain(line) {
+    if (threadData !== null && threadData.stdio !== "inherit") return console.error(line);
+    const bytes = new TextEncoder().encode(line + "\n");
+    for (let sent = 0; sent < bytes.length;) sent += Deno.stderr.writeSync(bytes.subarray(sent));
+  },
+  publish,
+};

@@ -1,0 +1,204 @@
+/**
+ * The adapter of Node.js.
+ *
+ * @module
+ */
+
+import * as childProcess from "node:child_process";
+import { existsSync, readlinkSync, realpathSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { constants } from "node:os";
+import { Readable } from "node:stream";
+import { pathToFileURL } from "node:url";
+import * as threads from "node:worker_threads";
+import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
+import { type Bell, makePipe } from "./bells.ts";
+import { FramedPort } from "./channel.ts";
+import { stillborn } from "./child_process.ts";
+import { type ParentFacts, readBirth } from "./command.ts";
+import { denoConfig } from "./deno_config.ts";
+import { threadExists } from "./mapped_memory.ts";
+import { loadForeign } from "./node_ffi.ts";
+import { NodeSocketStream } from "./node_socket.ts";
+import { spawnChild } from "./node_spawn.ts";
+import { origin } from "./origin_v8.ts";
+import type { Foreign } from "./posix.ts";
+import { Sharing } from "./sharing.ts";
+import { cores, follow, kill, onCrash, publish } from "./standard.ts";
+import { startThread, threadBirth } from "./threads.ts";
+
+/** Rings when something comes through a pipe of its own. */
+function pipeBell(foreign: Foreign, onRing: () => void): Bell {
+  const pipe = makePipe(foreign.libc);
+  if (pipe === null) throw new Error("Cannot make a pipe: no descriptor is free");
+  let socket: Socket | null = null;
+  const read = () => {
+    socket = new Socket({ fd: pipe.fd, readable: true, writable: false });
+    socket.on("error", () => {});
+    socket.on("data", onRing);
+    socket.unref();
+  };
+  // A thread may be terminated: then Node closes what it knows of, and only that.
+  if (!threads.isMainThread) read();
+  return {
+    door: pipe.door,
+    listen: () => socket ?? read(),
+    close() {
+      if (socket === null) foreign.libc.close(pipe.fd);
+      else socket.destroy();
+    },
+  };
+}
+
+const sharing = new Sharing({
+  platform: process.platform,
+  machine: process.arch,
+  pid: process.pid,
+  isMainThread: threads.isMainThread,
+  env: (name) => process.env[name],
+  loadForeign,
+  bell: pipeBell,
+});
+
+const born = threads.isMainThread ? readBirth(process.argv[2]) : null;
+let config: string | null | undefined = born?.config;
+
+function takeBirth(): Birth | null {
+  if (born === null) {
+    const thread = threadBirth(threads);
+    if (thread !== null && thread.data.main !== "") process.argv[1] = thread.data.main;
+    return thread?.birth ?? null;
+  }
+  // As the program would see it in the parent.
+  process.argv.splice(1, 2, ...(born.main === "" ? [] : [born.main]));
+  const memory = sharing.born(born);
+  const socket = new Socket({ fd: born.channelFd, readable: true, writable: true });
+  return { kind: "process", port: new FramedPort(new NodeSocketStream(socket)), memory };
+}
+
+const birth = takeBirth();
+
+const facts: ParentFacts = {
+  runtime: "node",
+  execPath: process.execPath,
+  execArgv: process.execArgv,
+  permissions: () => ["-A"],
+  config: () => config === undefined ? config = denoConfig(process.argv[1] ?? "", process.cwd(), existsSync) : config,
+  env: (name) => process.env[name],
+};
+
+function startProcess(plan: StartPlan): Child {
+  const argv = process.argv.slice(2), main = process.argv[1] ?? "";
+  return spawnChild(plan, {
+    childProcess,
+    signals: constants.signals,
+    pid: process.pid,
+    env: process.env,
+    sharing,
+    facts,
+    main,
+    argv,
+    web: Readable.toWeb,
+  });
+}
+
+function start(kind: "process" | "thread", plan: StartPlan): Child {
+  if (kind === "process") return startProcess(plan);
+  try {
+    return startThread(plan, {
+      threads,
+      pid: process.pid,
+      main: process.argv[1] ?? "",
+      argv: process.argv.slice(2),
+      env: process.env,
+      limits: true,
+    });
+  } catch (error) {
+    return stillborn(error);
+  }
+}
+
+/** As `import.meta.url` has it in the module that the program was started with. */
+function mainUrl(): string | null {
+  try {
+    return birth === null ? pathToFileURL(realpathSync(process.argv[1])).href : null;
+  } catch {
+    return null; // there is no such file: `--eval`, standard input
+  }
+}
+
+let can: Capabilities | null = null;
+
+function capabilities(): Capabilities {
+  // Node's own permission model, where it is switched on.
+  const permission = (process as unknown as { permission?: { has(scope: string): boolean } }).permission;
+  const startMethods: StartMethod[] = [], reasons: Record<string, string> = {};
+  for (const [method, scope, flag] of [["process", "child", "--allow-child-process"], ["thread", "worker", "--allow-worker"]] as const) {
+    if (permission === undefined || permission.has(scope)) startMethods.push(method);
+    else reasons[`startMethods.${method}`] = `Node's permission model forbids it: run with ${flag}`;
+  }
+  if (sharing.reason !== null) reasons["sharedMemory.process"] = sharing.reason;
+  return {
+    runtime: `node ${process.versions.node}`,
+    startMethods: [...startMethods, "inline"],
+    sharedMemory: { thread: true, process: sharing.reason === null },
+    blocking: true,
+    reasons,
+  };
+}
+
+let at: ThreadId | null = null;
+
+function thread(): ThreadId {
+  if (at === null) {
+    let tid = process.pid; // the main thread's
+    if (!threads.isMainThread) {
+      try {
+        tid = Number(readlinkSync("/proc/thread-self").split("/")[2]);
+      } catch {
+        tid = 0;
+      }
+    }
+    at = { pid: process.pid, tid };
+  }
+  return at;
+}
+
+/** The adapter. */
+export const adapter: Adapter = {
+  get can() {
+    return can ??= capabilities();
+  },
+  birth,
+  cores: cores(),
+  thread,
+  threadAlive(at) {
+    const parts = process.platform === "linux" ? sharing.parts : null;
+    if (parts !== null) return threadExists(parts.foreign.libc, at);
+    return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+  },
+  start,
+  memory: (from) => sharing.memory(from),
+  kill,
+  onExit: (run) => void process.on("exit", run),
+  onCrash,
+  main: mainUrl(),
+  setExitCode(code) {
+    process.exitCode = code;
+  },
+  origin,
+  follow,
+  exit: (code) => process.exit(code),
+  complain(line) {
+    if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
+      try {
+        writeSync(2, line + "\n");
+        return;
+      } catch {
+        // A pipe that is full, or has no reader: the stream knows what to do.
+      }
+    }
+    process.stderr.write(line + "\n");
+  },
+  publish,
+};

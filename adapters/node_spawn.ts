@@ -1,0 +1,83 @@
+/**
+ * Child processes by `node:child_process`: on Node always, on Deno where there is no foreign-function interface.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
+import type { Child, Ending, StartPlan } from "../src/adapter.ts";
+import { FramedPort } from "./channel.ts";
+import { ChildProcess, stillborn } from "./child_process.ts";
+import { cannotStart, command, type ParentFacts, writeBirth } from "./command.ts";
+import type { Mapped } from "./mapped_memory.ts";
+import { NodeSocketStream } from "./node_socket.ts";
+import type { Sharing } from "./sharing.ts";
+
+/** What spawning takes from the runtime. */
+export interface SpawnHost {
+  readonly childProcess: typeof import("node:child_process");
+  readonly signals: Readonly<Record<string, number>>;
+  readonly pid: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly sharing: Sharing;
+  readonly facts: ParentFacts;
+  readonly main: string;
+  readonly argv: readonly string[];
+  /** `Readable.toWeb`. */
+  web(stream: Readable): unknown;
+}
+
+/** Starts a child; it finds its channel at descriptor 3 and its memory at 4. */
+export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
+  const { memory } = plan, { sharing, facts } = host;
+  let fd = -1, path = "";
+  try {
+    if (memory !== null) fd = (memory.memory as Mapped).inherit(memory.slot);
+    const birth = writeBirth({
+      channelFd: 3,
+      memory: memory === null ? null : { fd: 4, byteLength: memory.memory.byteLength },
+      parentPid: host.pid,
+      daemon: plan.daemon,
+      config: (plan.runtime ?? facts.runtime) === "deno" ? facts.config() : null,
+      main: host.main,
+    });
+    const started = command(plan, facts, birth, host.argv);
+    path = started.path;
+    const child = host.childProcess.spawn(path, started.args, {
+      cwd: plan.cwd,
+      env: plan.env === undefined ? host.env : { ...host.env, ...plan.env },
+      stdio: ["ignore", plan.stdio, plan.stdio, "pipe", ...(fd < 0 ? [] : [fd])],
+    });
+    const ended = new Promise<Ending>((resolve, reject) => {
+      child.on("error", (error) => child.pid === undefined && reject(cannotStart(plan, path, error)));
+      child.once(
+        "exit",
+        (code, signal) => resolve(signal === null ? { code, signal: null } : { code: null, signal: host.signals[signal] }),
+      );
+    });
+    if (child.pid === undefined) return { ...stillborn(null), ended };
+    const streams = [child.stdout, child.stderr] as (Socket | null)[];
+    const [stdout, stderr] = streams.map((stream) => stream === null ? null : host.web(stream) as ReadableStream<Uint8Array>);
+    return new ChildProcess({
+      pid: child.pid,
+      port: new FramedPort(new NodeSocketStream(child.stdio[3] as Socket)),
+      ended,
+      stdout,
+      stderr,
+      signal: (number) => void child.kill(number as unknown as NodeJS.Signals),
+      ref() {
+        child.ref();
+        for (const stream of streams) stream?.ref();
+      },
+      unref() {
+        child.unref();
+        for (const stream of streams) stream?.unref();
+      },
+    }, sharing.parts);
+  } catch (error) {
+    return stillborn(path === "" ? error : cannotStart(plan, path, error));
+  } finally {
+    if (fd >= 0) sharing.parts!.foreign.libc.close(fd);
+  }
+}

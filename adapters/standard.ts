@@ -1,0 +1,68 @@
+/**
+ * What Node's standard modules give on Node, Deno and Bun alike. They are loaded when first needed: on Deno some cost milliseconds.
+ *
+ * @module
+ */
+
+import type { Adapter } from "../src/adapter.ts";
+
+interface NodeProcess {
+  getBuiltinModule(name: string): unknown;
+}
+
+/** A standard module, without `import`, so that it can be had at once and late. */
+export function standard<T>(name: string): T {
+  return (globalThis as unknown as { process: NodeProcess }).process.getBuiltinModule(name) as T;
+}
+
+/** {@linkcode Adapter.follow} by `AsyncLocalStorage`. */
+export function follow<T>(): { run<R>(value: T, body: () => R): R; get(): T | undefined } {
+  const { AsyncLocalStorage } = standard<typeof import("node:async_hooks")>("node:async_hooks");
+  const storage = new AsyncLocalStorage<T>();
+  return { run: (value, body) => storage.run(value, body), get: () => storage.getStore() };
+}
+
+/** {@linkcode Adapter.publish}. */
+export function publish(name: string, message: unknown): void {
+  const channel = standard<typeof import("node:diagnostics_channel")>("node:diagnostics_channel").channel(name);
+  if (channel.hasSubscribers) channel.publish(message);
+}
+
+/** {@linkcode Adapter.cores}, looked up when asked for. */
+export function cores(): Adapter["cores"] {
+  return {
+    get all(): number {
+      try {
+        return standard<typeof import("node:os")>("node:os").cpus().length || navigator.hardwareConcurrency;
+      } catch {
+        return navigator.hardwareConcurrency; // no permission
+      }
+    },
+    get available(): number {
+      try {
+        return standard<typeof import("node:os")>("node:os").availableParallelism();
+      } catch {
+        return navigator.hardwareConcurrency;
+      }
+    },
+  };
+}
+
+/** {@linkcode Adapter.kill} by `process.kill`. */
+export function kill(pid: number, signal: number): boolean {
+  try {
+    (globalThis as unknown as { process: { kill(pid: number, signal: number): void } }).process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+/** {@linkcode Adapter.onCrash} by an event that only looks on. */
+export function onCrash(hear: (error: unknown) => void): void {
+  (globalThis as unknown as { process: { on(event: string, hear: (error: unknown) => void): void } }).process.on(
+    "uncaughtExceptionMonitor",
+    hear,
+  );
+}

@@ -1,0 +1,51 @@
+/**
+ * Python's `multiprocessing` for JavaScript: processes, queues and pipes over Node.js, Deno and Bun.
+ *
+ * @example
+ * ```ts
+ * import * as mp from "@polyproc/multiprocessing";
+ *
+ * export async function square(queue: mp.Queue<number>, n: number) {
+ *   await queue.put(n * n);
+ * }
+ *
+ * if (mp.isMain(import.meta)) {
+ *   const queue = new mp.Queue<number>();
+ *   const child = new mp.Process({ target: square, args: [queue, 7] }).start();
+ *   console.log(await queue.get()); // 49
+ *   await child.join();
+ * }
+ * ```
+ *
+ * @module
+ */
+import { adapter } from "./adapters/pick.ts";
+import { startProgram } from "./src/boot.ts";
+
+if (adapter.birth === null) startProgram(adapter);
+
+export type { Capabilities, Permissions, RuntimeName, StartMethod } from "./src/adapter.ts";
+export { type ClassCodec, move, registerClass } from "./src/codec.ts";
+export {
+  activeChildren,
+  availableParallelism,
+  capabilities,
+  type Context,
+  cpuCount,
+  currentProcess,
+  getAllStartMethods,
+  getContext,
+  getStartMethod,
+  isMain,
+  parentProcess,
+  setStartMethod,
+} from "./src/context.ts";
+export * from "./src/errors.ts";
+export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
+export type { WaitOptions } from "./src/park.ts";
+export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
+export { Process, type ProcessOptions, type Target } from "./src/process.ts";
+export { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./src/queue.ts";
+export type { CurrentProcess, ParentProcess } from "./src/scene.ts";
+export { module, task, type TaskModule, type TaskReference } from "./src/target.ts";
+export { wait, type Waitable } from "./src/wait.ts";

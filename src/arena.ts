@@ -1,0 +1,161 @@
+/**
+ * An arena: memory that participants share, its views, and the participants' slots.
+ *
+ * @module
+ */
+import type { Memory } from "./adapter.ts";
+import * as L from "./layout.ts";
+
+const WINDOW_BYTES = L.WINDOW_BYTES;
+
+/** Some memory as words and bytes. The indices of an object in it are those of {@linkcode Arena.wordIndex} and {@linkcode Arena.byteIndex}. */
+export interface Window {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** The memory of an arena, as windows, and its slots. */
+export class Arena {
+  readonly memory: Memory;
+  readonly id: number;
+  readonly #windows: (Window | undefined)[] = [];
+  readonly #head: Int32Array;
+
+  private constructor(memory: Memory) {
+    this.memory = memory;
+    this.#head = this.window(0).words;
+    this.id = this.#head[L.ARENA_ID];
+  }
+
+  /**
+   * Makes an arena of fresh, zeroed memory.
+   *
+   * @param id A number other than that of any other arena, from `crypto.getRandomValues`.
+   */
+  static create(memory: Memory, id: number): Arena {
+    const arena = new Arena(memory);
+    const head = arena.#head;
+    head[L.VERSION_WORD] = L.VERSION;
+    head[L.ARENA_ID] = id;
+    (arena as { id: number }).id = id;
+    head[L.SIZE_UNITS] = memory.byteLength / L.UNIT;
+    head[L.NEXT_SERIAL] = 1;
+    // The heap begins as one free block of each size.
+    for (let order = L.HEAP_ORDER, offset = L.HEAP_OFFSET; offset < memory.byteLength; offset *= 2, order++) {
+      const { words } = arena.window(offset);
+      const at = arena.wordIndex(offset);
+      words[at + L.BLOCK_TAG] = order << 1;
+      head[L.FREE_HEADS + order] = offset / L.UNIT;
+    }
+    Atomics.store(head, L.MAGIC_WORD, L.MAGIC);
+    return arena;
+  }
+
+  /** Opens an arena that another participant made. */
+  static open(memory: Memory): Arena {
+    const arena = new Arena(memory);
+    if (arena.#head[L.MAGIC_WORD] !== L.MAGIC || arena.#head[L.VERSION_WORD] !== L.VERSION) {
+      throw new Error(
+        `Cannot open the shared memory: its layout is version ${arena.#head[L.VERSION_WORD]}, this library's is ${L.VERSION}`,
+      );
+    }
+    return arena;
+  }
+
+  /** The words of the arena's header. */
+  get head(): Int32Array {
+    return this.#head;
+  }
+
+  /** The window that holds the byte at `offset`. */
+  window(offset: number): Window {
+    const n = Math.floor(offset / WINDOW_BYTES);
+    return this.#windows[n] ??= this.#open(n * WINDOW_BYTES, Math.min(WINDOW_BYTES, this.memory.byteLength - n * WINDOW_BYTES));
+  }
+
+  /** Index in `window(offset).words` of the word at `offset`. */
+  wordIndex(offset: number): number {
+    return (offset % WINDOW_BYTES) >>> 2;
+  }
+
+  /** Index in `window(offset).bytes` of the byte at `offset`. */
+  byteIndex(offset: number): number {
+    return offset % WINDOW_BYTES;
+  }
+
+  /** Exactly these bytes, for what may be larger than a window. */
+  bytes(offset: number, length: number): Uint8Array {
+    const start = this.byteIndex(offset);
+    if (start + length <= WINDOW_BYTES) return this.window(offset).bytes.subarray(start, start + length);
+    const { buffer, start: at } = this.memory.view(offset, length);
+    return new Uint8Array(buffer, at, length);
+  }
+
+  /** Index in `head` of the first word of a slot. */
+  slot(slot: number): number {
+    return (L.SLOTS_OFFSET + slot * L.SLOT_BYTES) >> 2;
+  }
+
+  /** The ident in a slot, 0 where it is free. */
+  identOf(slot: number): number {
+    return Atomics.load(this.#head, this.slot(slot) + L.SLOT_IDENT);
+  }
+
+  /**
+   * Takes a free slot.
+   *
+   * @param parent Ident of the participant that starts the new one, 0 for the root.
+   * @return The ident of the new participant, which is reserved and not yet attached.
+   * @throws {RangeError} All slots are taken.
+   */
+  reserve(parent: number): number {
+    const head = this.#head;
+    for (let slot = 0; slot < L.SLOT_COUNT; slot++) {
+      const at = this.slot(slot);
+      if (Atomics.load(head, at + L.SLOT_IDENT) !== 0 || Atomics.load(head, at + L.SLOT_PHASE) !== L.PHASE_FREE) continue;
+      const generation = (Atomics.load(head, at + L.SLOT_GENERATION) % L.GENERATION_LIMIT) + 1;
+      const ident = generation << L.IDENT_SLOT_BITS | slot;
+      // Taking the ident takes the slot: its phase stays free until the rest is written, which only its taker does.
+      if (Atomics.compareExchange(head, at + L.SLOT_IDENT, 0, ident) !== 0) continue;
+      for (let used; (used = Atomics.load(head, L.SLOTS_USED)) <= slot;) Atomics.compareExchange(head, L.SLOTS_USED, used, slot + 1);
+      head[at + L.SLOT_GENERATION] = generation;
+      head[at + L.SLOT_ASLEEP] = 0;
+      head[at + L.SLOT_PID] = 0;
+      head[at + L.SLOT_TID] = 0;
+      head[at + L.SLOT_PARENT] = parent;
+      head[at + L.SLOT_DOOR] = 0;
+      head[at + L.SLOT_DOOR + 1] = 0;
+      head[at + L.SLOT_EXIT] = 0;
+      Atomics.store(head, at + L.SLOT_PHASE, L.PHASE_RESERVED);
+      return ident;
+    }
+    throw new RangeError(
+      `Cannot start another participant: ${L.SLOT_COUNT} processes and threads share this memory already; wait for some to end`,
+    );
+  }
+
+  /** Whether the participant still runs, or is about to. Asks the kernel. */
+  isAlive(ident: number): boolean {
+    const slot = ident & L.IDENT_SLOT_MASK;
+    const at = this.slot(slot);
+    const head = this.#head;
+    if (Atomics.load(head, at + L.SLOT_IDENT) !== ident) return false;
+    switch (Atomics.load(head, at + L.SLOT_PHASE)) {
+      case L.PHASE_ATTACHED:
+        return this.memory.alive(slot, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
+      case L.PHASE_RESERVED: {
+        const parent = Atomics.load(head, at + L.SLOT_PARENT);
+        return parent === 0 || this.isAlive(parent) || this.memory.alive(slot, { pid: 0, tid: 0 });
+      }
+      case L.PHASE_DEAD:
+        return false;
+      default: // being reserved at this very moment
+        return true;
+    }
+  }
+
+  #open(offset: number, length: number): Window {
+    const { buffer, start } = this.memory.view(offset, length);
+    return { words: new Int32Array(buffer, start, length >>> 2), bytes: new Uint8Array(buffer, start, length) };
+  }
+}

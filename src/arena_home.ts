@@ -1,0 +1,144 @@
+/**
+ * The home of shared objects in an arena: how queues and pipes lie there.
+ *
+ * @module
+ */
+import type { StartMethod } from "./adapter.ts";
+import { BrokenPipeError, EOFError, ProcessError } from "./errors.ts";
+import type { Block } from "./heap.ts";
+import { Holding } from "./holding.ts";
+import type { EndBacking, Home, MessagesLike, RingBacking, Rules } from "./home.ts";
+import * as L from "./layout.ts";
+import { Messages } from "./messages.ts";
+import { holdingOf, type Participant, registerKind } from "./participant.ts";
+import { Ring, type RingOptions } from "./ring.ts";
+import { destroyRing, wakeRing } from "./ring_repair.ts";
+
+/** Objects in an arena, for one participant. */
+export class ArenaHome implements Home {
+  readonly method: StartMethod;
+  readonly me: Participant;
+
+  constructor(method: StartMethod, me: Participant) {
+    this.method = method;
+    this.me = me;
+  }
+
+  get id(): number {
+    return this.me.arena.id >>> 0;
+  }
+
+  makeRing(options: RingOptions, rules: Rules): RingBacking {
+    const { me } = this;
+    const block = me.heap.exclusively(() => {
+      const ring = Ring.createInside(me, options);
+      me.holdInside(ring.offset);
+      Ring.publishInside(me, ring, L.KIND_RING);
+      return ring;
+    });
+    return this.#ring(block, rules);
+  }
+
+  reviveRing(words: readonly number[], rules: Rules): RingBacking {
+    return this.#ring(this.#revive(words, "the queue"), rules);
+  }
+
+  makePipe({ duplex, capacity }: { duplex: boolean; capacity: number }): [EndBacking, EndBacking] {
+    const { me } = this;
+    const block = me.heap.exclusively(() => createPipe(me, duplex, capacity));
+    return [this.#end(block, 0), this.#end(block, 1)];
+  }
+
+  reviveEnd(words: readonly number[]): EndBacking {
+    return this.#end(this.#revive(words, "the connection"), words[3]);
+  }
+
+  #revive(words: readonly number[], what: string): Block {
+    const block = { offset: words[1] * L.UNIT, serial: words[2] };
+    if (!this.me.heap.isCurrent(block)) throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+    return block;
+  }
+
+  #ring(block: Block, rules: Rules): RingBacking {
+    return { messages: new Messages(this, this.me, new Ring(this.me, block), rules), holding: new Holding(this.me, block, 0) };
+  }
+
+  #end(block: Block, end: number): EndBacking {
+    const { me } = this;
+    const other = holdingOf(block, 1 - end);
+    const rules = {
+      refusePut: () => {
+        if (!me.isHeld(other)) throw new BrokenPipeError("Cannot send: the other end of the pipe is closed, or its process has ended");
+      },
+      refuseGet: () => {
+        // Nobody who could send is left, so what is in the ring now is all.
+        if (!me.isHeld(other) && receiving!.ring.size === 0) {
+          throw new EOFError(
+            "Cannot receive: the other end of the pipe is closed, or its process has ended, and all that it sent was received",
+          );
+        }
+      },
+    };
+    const sending = this.#direction(block, end, rules);
+    const receiving = this.#direction(block, 1 - end, rules);
+    return {
+      sending: sending as MessagesLike | null,
+      receiving,
+      hold: () => {
+        if (!me.hold(block, end)) {
+          throw new BrokenPipeError("Cannot use this end of a pipe: both its ends were closed since it was sent on");
+        }
+        return new Holding(me, block, end);
+      },
+    };
+  }
+
+  #direction(pipe: Block, from: number, rules: Rules): Messages | null {
+    const ring = directionBlock(this.me, pipe, from);
+    return ring === null ? null : new Messages(this, this.me, new Ring(this.me, ring), rules);
+  }
+}
+
+function createPipe(me: Participant, duplex: boolean, capacity: number): Block {
+  const block = me.heap.allocateInside(L.PIPE_WORDS * 4, L.KIND_RAW, me.ident);
+  const { words } = me.arena.window(block.offset);
+  const at = me.arena.wordIndex(block.offset);
+  words.fill(0, at, at + L.PIPE_WORDS);
+  const rings: Block[] = [];
+  for (let end = duplex ? 0 : 1; end < 2; end++) {
+    const ring = Ring.createInside(me, { maxsize: 0, capacity, joinable: false });
+    rings.push(ring);
+    words[at + L.PIPE_DIRECTIONS + end * 2] = ring.offset / L.UNIT;
+    words[at + L.PIPE_DIRECTIONS + end * 2 + 1] = ring.serial;
+  }
+  for (let end = 0; end < 2; end++) me.holdInside(holdingOf(block, end));
+  // One store makes it a pipe; who dies before has made nothing, who dies after held it.
+  Atomics.store(words, at - L.UNIT / 4 + L.BLOCK_KIND, L.KIND_PIPE);
+  for (const ring of rings) Ring.publishInside(me, ring, L.KIND_DIRECTION);
+  me.heap.own(block, 0);
+  return block;
+}
+
+function directionBlock(me: Participant, pipe: Block, from: number): Block | null {
+  const { words } = me.arena.window(pipe.offset);
+  const at = me.arena.wordIndex(pipe.offset) + L.PIPE_DIRECTIONS + from * 2;
+  return words[at] === 0 ? null : { offset: words[at] * L.UNIT, serial: words[at + 1] };
+}
+
+registerKind(L.KIND_PIPE, {
+  holdings: 2,
+  destroy(me, pipe) {
+    for (let from = 0; from < 2; from++) {
+      const ring = directionBlock(me, pipe, from);
+      if (ring !== null && me.heap.isCurrent(ring)) destroyRing(me, ring);
+    }
+    me.heap.freeInside(pipe);
+  },
+  repair() {},
+  changed(me, pipe) {
+    for (let from = 0; from < 2; from++) {
+      const ring = directionBlock(me, pipe, from);
+      if (ring !== null) wakeRing(me, ring);
+    }
+  },
+});

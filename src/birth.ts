@@ -1,0 +1,46 @@
+/**
+ * What a parent tells a child when it is born, and what both say to each other afterwards. All of it travels encoded, over the control channel.
+ *
+ * @module
+ */
+import type { StartMethod } from "./adapter.ts";
+import { decode, encode } from "./codec.ts";
+import type { TargetSpec } from "./target.ts";
+import type { Inheritance } from "./world.ts";
+
+/** The first message to a child. */
+export interface BirthMessage extends Inheritance {
+  readonly name: string;
+  readonly daemon: boolean;
+  readonly parentPid: number;
+  readonly parentName: string;
+  /** The child's default start method. */
+  readonly method: StartMethod;
+  readonly logLevel: number | null;
+  /** The function, or the subclass of Process; null: nothing is to be run. */
+  readonly target: TargetSpec | null;
+  readonly isSubclass: boolean;
+  /** The encoded {@linkcode Payload}: decoded last, when the memory that its handles live in is there. */
+  readonly payload: Uint8Array;
+}
+
+/** What the target is given. */
+export interface Payload {
+  readonly args: readonly unknown[];
+  /** Own fields of an instance of a subclass. */
+  readonly fields: Readonly<Record<string, unknown>> | null;
+}
+
+/** What a child says to its parent. */
+export type ToParent = /** An error ended it. */
+  { readonly type: "error"; readonly error: unknown };
+
+/** Encodes what is said over the control channel. */
+export function toBytes(message: ToParent | BirthMessage): Uint8Array {
+  return encode(message, { path: "message" }).copy();
+}
+
+/** Decodes it. */
+export function fromBytes(bytes: Uint8Array): unknown {
+  return decode(bytes);
+}

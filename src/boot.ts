@@ -1,0 +1,173 @@
+/**
+ * How the library starts: in a program, and in a child.
+ *
+ * @module
+ */
+import type { Adapter, Birth } from "./adapter.ts";
+import { type BirthMessage, fromBytes, type Payload, toBytes } from "./birth.ts";
+import { decode } from "./codec.ts";
+import { RemoteError } from "./errors.ts";
+import { setDefaultHome } from "./home.ts";
+import * as L from "./layout.ts";
+import { logToStderr, startLog, tell } from "./log.ts";
+import { startClock } from "./park.ts";
+import { Process } from "./process.ts";
+import { currentScene, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
+import { loadTarget } from "./target.ts";
+import { World } from "./world.ts";
+
+const SIGTERM_CODE = 1;
+
+/** Starts the library in a program, unless it was started. */
+export function startProgram(adapter: Adapter): void {
+  if (hasScene()) return;
+  const { pid } = adapter.thread();
+  begin(threadScene(
+    new World(adapter, null, null),
+    { name: "MainProcess", pid, ident: pid, daemon: false, exitcode: null, isAlive: () => true },
+    null,
+    null,
+  ));
+}
+
+/** Starts the library in a child, which then runs what its parent gave it. */
+export function boot(adapter: Adapter): void {
+  const birth = adapter.birth;
+  if (birth === null) throw new Error("Cannot start a child by hand: this file is started by the library, new Process({ target }).start()");
+  let parentIsGone!: () => void;
+  const parentEnd = new Promise<void>((resolve) => parentIsGone = resolve);
+  let isBorn = false;
+  birth.port.open((bytes, extra) => {
+    if (isBorn) return;
+    isBorn = true;
+    live(adapter, birth, fromBytes(bytes) as BirthMessage, extra, parentEnd);
+  }, parentIsGone);
+  parentEnd.then(() => {
+    if (!isBorn) adapter.exit(SIGTERM_CODE);
+  });
+}
+
+async function live(
+  adapter: Adapter,
+  birth: Birth,
+  message: BirthMessage,
+  extra: readonly unknown[],
+  parentEnd: Promise<void>,
+): Promise<void> {
+  const buffer = extra[0] as SharedArrayBuffer | undefined;
+  const world = new World(adapter, message, buffer ?? null);
+  const at = adapter.thread();
+  const isThread = birth.kind === "thread";
+  const self = {
+    name: message.name,
+    pid: at.pid,
+    ident: isThread ? message.sharedIdent : at.pid,
+    daemon: message.daemon,
+    exitcode: null,
+    isAlive: () => true,
+  } as const;
+  const scene = threadScene(world, self, parentOf(world, message, parentEnd), message.method);
+  begin(scene);
+  if (message.logLevel !== null) logToStderr(message.logLevel);
+  parentEnd.then(() => {
+    if (message.daemon) adapter.exit(SIGTERM_CODE);
+  });
+  scene.isBooting = true;
+  let error: unknown;
+  adapter.onCrash((crash) => birth.port.post(errorBytes(crash)));
+  try {
+    world.openInherited();
+    adapter.onExit((code) => sayExit(world, message, code));
+    const run = await load(message, extra.slice(1) as ArrayBuffer[], scene);
+    tell("run", { name: message.name, pid: at.pid });
+    await run();
+    // From here on the program goes on as long as its event loop has something to do.
+    birth.port.unref();
+    return;
+  } catch (thrown) {
+    error = thrown;
+  }
+  adapter.complain(`Process ${message.name}:\n${error instanceof Error ? error.stack ?? String(error) : String(error)}`);
+  birth.port.post(errorBytes(error));
+  adapter.setExitCode(1);
+  await birth.port.flushed();
+  adapter.exit(1);
+}
+
+/** Finds what is to be run, and what it is given. */
+async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene: Scene): Promise<() => unknown> {
+  const target = message.target === null ? () => {} : await loadTarget(message.target);
+  scene.isBooting = false;
+  const { args, fields } = decode(message.payload, 0, message.payload.length, undefined, moved) as Payload;
+  if (!message.isSubclass) return () => target(...args);
+  // The subclass's own constructor has run in the parent: what it made of the object are its fields.
+  const process = Reflect.construct(Process, [{ name: message.name, daemon: message.daemon }], target) as Process;
+  Object.assign(process, fields);
+  return () => process.run();
+}
+
+/** What every thread of the library does once. */
+function begin(scene: Scene): void {
+  const { adapter } = scene.world;
+  setScene(scene);
+  setDefaultHome(() => {
+    const current = currentScene();
+    return current.home(current.defaultMethod());
+  });
+  startLog({
+    complain: (line) => adapter.complain(line),
+    publish: (channel, message) => adapter.publish(channel, message),
+    processName: () => currentScene().self.name,
+  });
+  // Natural end or not: whoever is left ends with this thread. (Those that are not daemonic kept it alive.)
+  adapter.onExit(() => {
+    for (const child of [...scene.children]) child.terminate();
+  });
+}
+
+function parentOf(world: World, message: BirthMessage, parentEnd: Promise<void>): ParentProcess {
+  let isGone = false;
+  parentEnd.then(() => isGone = true);
+  const home = () => world.openHome("process") ?? world.openHome("thread");
+  const isAlive = () => {
+    if (isGone) return false;
+    const me = home()?.me;
+    if (me === undefined) return true;
+    const parent = me.arena.head[me.arena.slot(me.slot) + L.SLOT_PARENT];
+    return parent === 0 || me.arena.isAlive(parent);
+  };
+  return {
+    name: message.parentName,
+    pid: message.parentPid,
+    isAlive,
+    async join(options) {
+      if (!isAlive()) return true;
+      const { timeout } = options ?? {};
+      if (timeout === undefined) return await parentEnd.then(() => true);
+      return await new Promise<boolean>((resolve) => {
+        const clock = startClock(timeout, () => resolve(!isAlive()));
+        parentEnd.then(() => {
+          clock.stop();
+          resolve(true);
+        });
+      });
+    },
+  };
+}
+
+/** Leaves a thread's exit code where a blocked parent finds it. */
+function sayExit(world: World, message: BirthMessage, code: number): void {
+  const me = world.openHome("thread")?.me;
+  if (message.sharedIdent !== 0 && me !== undefined) me.arena.head[me.arena.slot(me.slot) + L.SLOT_EXIT] = code + 1;
+}
+
+/** An error as it travels; one that cannot, as its text. */
+function errorBytes(error: unknown): Uint8Array {
+  try {
+    return toBytes({ type: "error", error });
+  } catch {
+    const text = new RemoteError(error instanceof Error ? error.message : String(error));
+    if (error instanceof Error && error.stack !== undefined) text.stack = error.stack;
+    return toBytes({ type: "error", error: text });
+  }
+}

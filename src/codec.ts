@@ -1,0 +1,14 @@
+/**
+ * The codec: values to bytes and back, with the fidelity of `structuredClone`, the same bytes on every runtime.
+ *
+ * `codec_tags.ts` says what the bytes are; `codec_encode*.ts` write them, `codec_decode*.ts` read them, `codec_shapes.ts` remembers the
+ * keys of records, `codec_classes.ts` the classes that travel as themselves.
+ *
+ * @module
+ */
+
+export { encode, type EncodeOptions } from "./codec_encode.ts";
+export type { Message } from "./codec_message.ts";
+export { decode } from "./codec_decode.ts";
+export { move } from "./codec_encode_buffers.ts";
+export { type ClassCodec, HANDLE, registerClass, registerHandle, type Revive, type Shareable } from "./codec_classes.ts";

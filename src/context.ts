@@ -1,0 +1,177 @@
+/**
+ * Contexts: the whole interface, bound to one start method.
+ *
+ * @module
+ */
+import type { Capabilities, StartMethod } from "./adapter.ts";
+import { ProcessError } from "./errors.ts";
+import { Connection, makePipe, type PipeOptions } from "./pipe.ts";
+import { Process, type ProcessOptions } from "./process.ts";
+import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
+import { type CurrentProcess, currentScene, type ParentProcess } from "./scene.ts";
+
+const METHODS: readonly StartMethod[] = ["process", "thread", "inline"];
+
+/** The interface bound to one start method: what it makes, it makes for that. */
+export interface Context {
+  readonly Process: typeof Process;
+  readonly Queue: typeof Queue;
+  readonly SimpleQueue: typeof SimpleQueue;
+  readonly JoinableQueue: typeof JoinableQueue;
+  Pipe(options?: PipeOptions): [Connection, Connection];
+  getContext(method?: StartMethod): Context;
+  getStartMethod(options?: { allowNone?: boolean }): StartMethod | null;
+  setStartMethod(method: StartMethod, options?: { force?: boolean }): void;
+  getAllStartMethods(): StartMethod[];
+  currentProcess(): CurrentProcess;
+  parentProcess(): ParentProcess | null;
+  activeChildren(): Process[];
+  cpuCount(): number;
+  availableParallelism(): number;
+}
+
+const contexts = new Map<StartMethod, Context>();
+
+/**
+ * The interface bound to a start method. Python: `multiprocessing.get_context()`.
+ *
+ * @param method By default the default context's, which is fixed by this.
+ * @throws {RangeError} There is no such method, or this runtime does not offer it.
+ */
+export function getContext(method?: StartMethod): Context {
+  const wanted = checkMethod(method ?? getStartMethod()!, "get a context for");
+  let context = contexts.get(wanted);
+  if (context === undefined) contexts.set(wanted, context = makeContext(wanted));
+  return context;
+}
+
+/**
+ * The default context's start method. Python: `multiprocessing.get_start_method()`.
+ *
+ * @param options `allowNone`: null while none was set or used, instead of fixing it.
+ */
+export function getStartMethod(options?: { allowNone?: boolean }): StartMethod | null {
+  const scene = currentScene();
+  if (scene.method === null && options?.allowNone === true) return null;
+  return scene.method ??= scene.defaultMethod();
+}
+
+/**
+ * Sets the default context's start method, once. Python: `multiprocessing.set_start_method()`.
+ *
+ * @param options `force`: also if it was set or fixed before.
+ * @throws {ProcessError} It was set before.
+ * @throws {RangeError} There is no such method, or this runtime does not offer it.
+ */
+export function setStartMethod(method: StartMethod, options?: { force?: boolean }): void {
+  const scene = currentScene();
+  checkMethod(method, "set");
+  if (scene.method !== null && options?.force !== true) {
+    throw new ProcessError(
+      `Cannot set the start method to "${method}": it has been set to "${scene.method}" already; use force, or getContext("${method}")`,
+    );
+  }
+  scene.method = method;
+}
+
+/** The start methods that this runtime offers with the permissions that it has, the default first. */
+export function getAllStartMethods(): StartMethod[] {
+  return [...currentScene().world.adapter.can.startMethods];
+}
+
+/** What this runtime offers with the permissions that it has; `reasons` says why something is missing, and the way out. */
+export function capabilities(): Capabilities {
+  return currentScene().world.adapter.can;
+}
+
+/** How many logical processors the machine has. */
+export function cpuCount(): number {
+  return currentScene().world.adapter.cores.all;
+}
+
+/** How many of them this process may use, as far as that is known: affinity and limits of a container count. */
+export function availableParallelism(): number {
+  return currentScene().world.adapter.cores.available;
+}
+
+/** The process that this code runs in. */
+export function currentProcess(): CurrentProcess {
+  return currentScene().self;
+}
+
+/** The process that started this one; null in the main process. */
+export function parentProcess(): ParentProcess | null {
+  return currentScene().parent;
+}
+
+/** The children of the current process that have not ended. */
+export function activeChildren(): Process[] {
+  return [...currentScene().children];
+}
+
+/**
+ * The main guard: whether this module is the program that was started. False in every child, on every runtime.
+ *
+ * @param meta The module's `import.meta`.
+ */
+export function isMain(meta: ImportMeta): boolean {
+  const { world, parent } = currentScene();
+  if (parent !== null || world.adapter.birth !== null) return false;
+  const { main } = meta as { main?: boolean };
+  return main ?? (world.adapter.main !== null && meta.url === world.adapter.main);
+}
+
+function makeContext(method: StartMethod): Context {
+  const home = () => currentScene().home(method);
+  const bound = {
+    Process: class extends Process {
+      constructor(options?: ProcessOptions) {
+        super(options, method);
+      }
+    },
+    Queue: class<T> extends Queue<T> {
+      constructor(options?: number | QueueOptions) {
+        super(options, home());
+      }
+    },
+    SimpleQueue: class<T> extends SimpleQueue<T> {
+      constructor() {
+        super(home());
+      }
+    },
+    JoinableQueue: class<T> extends JoinableQueue<T> {
+      constructor(options?: number | QueueOptions) {
+        super(options, home());
+      }
+    },
+  };
+  for (const [name, cls] of Object.entries(bound)) Object.defineProperty(cls, "name", { value: name });
+  return {
+    ...bound as Pick<Context, keyof typeof bound>,
+    Pipe: (options) => makePipe(home(), options),
+    getContext: (other) => (other === undefined ? getContext(method) : getContext(other)),
+    getStartMethod: () => method,
+    setStartMethod() {
+      throw new ProcessError(`Cannot set the start method of a context: this one is for "${method}"; use getContext() for another`);
+    },
+    getAllStartMethods,
+    currentProcess,
+    parentProcess,
+    activeChildren,
+    cpuCount,
+    availableParallelism,
+  };
+}
+
+function checkMethod(method: StartMethod, action: string): StartMethod {
+  const offered = getAllStartMethods();
+  if (offered.includes(method)) return method;
+  if (!METHODS.includes(method)) {
+    throw new RangeError(`Cannot ${action} start method "${String(method)}": it must be one of ${METHODS.join(", ")}`);
+  }
+  throw new RangeError(
+    `Cannot ${action} start method "${method}": it is not offered here: ${
+      capabilities().reasons[`startMethods.${method}`] ?? capabilities().runtime
+    }`,
+  );
+}

@@ -1,0 +1,229 @@
+/**
+ * The allocator of an arena: a binary buddy heap. The one truth about a block is its tag, changed by single stores; the free lists are a memory of it, made anew by whoever takes
+ * the heap's monitor over from the dead. So a participant may die at any instruction of this file.
+ *
+ * - split: the upper half's tag is written first, where nobody looks yet; then one store makes the block its lower half.
+ * - take: the rest of the header first, then one store makes the tag "used".
+ * - free: one store makes the tag "free"; the lists and sums follow.
+ * - merge: both halves are free; one store to the lower one's tag makes them one.
+ *
+ * @module
+ */
+import type { Arena } from "./arena.ts";
+import * as L from "./layout.ts";
+import { enter, leave } from "./monitor.ts";
+import type { Parker } from "./park.ts";
+
+/** This many free bytes may stay with the arena for quick use; what is freed beyond that is given back to the system. */
+const DIRTY_LIMIT_UNITS = 2 ** 26 / L.UNIT;
+/** Smaller blocks are not worth a system call. */
+const DISCARD_ORDER = 16;
+
+/** A piece of memory that was allocated. */
+export interface Block {
+  /** Byte at which its payload begins; a multiple of 64. */
+  readonly offset: number;
+  /** The number of the allocation. */
+  readonly serial: number;
+}
+
+/** A used block, as found by {@linkcode Heap.blocks}. */
+export interface UsedBlock extends Block {
+  readonly kind: number;
+  readonly owner: number;
+}
+
+/** The heap of an arena, as seen by one participant. */
+export class Heap {
+  readonly #arena: Arena;
+  readonly #parker: Parker;
+  readonly #head: Int32Array;
+
+  constructor(arena: Arena, parker: Parker) {
+    this.#arena = arena;
+    this.#parker = parker;
+    this.#head = arena.head;
+  }
+
+  /** Runs `body` while no other participant uses the heap. */
+  exclusively<T>(body: () => T): T {
+    if (enter(this.#head, L.HEAP_LOCK, this.#parker)) this.#rebuild();
+    try {
+      return body();
+    } finally {
+      leave(this.#head, L.HEAP_LOCK, this.#parker);
+    }
+  }
+
+  /**
+   * Allocates `byteLength` bytes, of any content.
+   *
+   * @param owner Ident of the participant with which the block dies, or 0.
+   * @throws {RangeError} The arena has no room for it.
+   */
+  allocate(byteLength: number, kind: number, owner: number): Block {
+    return this.exclusively(() => this.allocateInside(byteLength, kind, owner));
+  }
+
+  /** {@linkcode Heap.allocate} for those who are inside already. */
+  allocateInside(byteLength: number, kind: number, owner: number): Block {
+    const wanted = Math.max(L.MIN_ORDER, Math.ceil(Math.log2(byteLength + L.UNIT)));
+    let order = wanted;
+    while (order <= L.MAX_ORDER && this.#head[L.FREE_HEADS + order] === 0) order++;
+    if (order > L.MAX_ORDER) {
+      throw new RangeError(
+        `Cannot allocate ${byteLength} bytes of shared memory: the arena of ${this.#arena.memory.byteLength} bytes has no such piece free; make fewer or smaller objects`,
+      );
+    }
+    const offset = this.#head[L.FREE_HEADS + order] * L.UNIT;
+    const { words } = this.#arena.window(offset);
+    const at = this.#arena.wordIndex(offset);
+    this.#unlink(offset, order);
+    this.#head[L.DIRTY_UNITS] -= words[at + L.BLOCK_DIRTY];
+    while (order > wanted) {
+      order--;
+      const dirty = words[at + L.BLOCK_DIRTY];
+      const half = 2 ** order / L.UNIT;
+      this.#link(offset + 2 ** order, order, Math.max(0, dirty - half));
+      words[at + L.BLOCK_DIRTY] = Math.min(dirty, half);
+      Atomics.store(words, at + L.BLOCK_TAG, order << 1);
+    }
+    const serial = this.#head[L.NEXT_SERIAL];
+    this.#head[L.NEXT_SERIAL] = (serial % 0x7fffffff) + 1;
+    words[at + L.BLOCK_SERIAL] = serial;
+    words[at + L.BLOCK_OWNER] = owner;
+    words[at + L.BLOCK_KIND] = kind;
+    Atomics.store(words, at + L.BLOCK_TAG, order << 1 | 1);
+    return { offset: offset + L.UNIT, serial };
+  }
+
+  /** Gives a block back. Does nothing if that allocation was given back before. */
+  free(block: Block): void {
+    this.exclusively(() => this.freeInside(block));
+  }
+
+  /** {@linkcode Heap.free} for those who are inside already. */
+  freeInside(block: Block): void {
+    if (!this.isCurrent(block)) return;
+    let offset = block.offset - L.UNIT;
+    let { words } = this.#arena.window(offset);
+    let at = this.#arena.wordIndex(offset);
+    let order = words[at + L.BLOCK_TAG] >> 1;
+    let dirty = 2 ** order / L.UNIT;
+    if (order >= DISCARD_ORDER && this.#head[L.DIRTY_UNITS] + dirty > DIRTY_LIMIT_UNITS) {
+      this.#arena.memory.discard(offset + L.PAGE, 2 ** order - L.PAGE);
+      dirty = L.PAGE / L.UNIT;
+    }
+    words[at + L.BLOCK_SERIAL] = 0;
+    Atomics.store(words, at + L.BLOCK_TAG, order << 1);
+    for (; order < L.MAX_ORDER; order++) {
+      const buddy = this.#buddy(offset, order);
+      if (buddy < L.HEAP_OFFSET || buddy >= this.#arena.memory.byteLength) break;
+      const other = this.#arena.window(buddy).words;
+      const otherAt = this.#arena.wordIndex(buddy);
+      if (other[otherAt + L.BLOCK_TAG] !== order << 1) break;
+      this.#unlink(buddy, order);
+      this.#head[L.DIRTY_UNITS] -= other[otherAt + L.BLOCK_DIRTY];
+      dirty += other[otherAt + L.BLOCK_DIRTY];
+      if (buddy < offset) [offset, words, at] = [buddy, other, otherAt];
+      Atomics.store(words, at + L.BLOCK_TAG, (order + 1) << 1);
+    }
+    this.#link(offset, order, dirty);
+    this.#head[L.DIRTY_UNITS] += dirty;
+  }
+
+  /** Whether this allocation was not given back yet. */
+  isCurrent(block: Block): boolean {
+    const { words } = this.#arena.window(block.offset - L.UNIT);
+    const at = this.#arena.wordIndex(block.offset - L.UNIT);
+    return (Atomics.load(words, at + L.BLOCK_TAG) & 1) === 1 && words[at + L.BLOCK_SERIAL] === block.serial && block.serial !== 0;
+  }
+
+  /** Says with which participant the block dies: an ident, or 0 for none. */
+  own(block: Block, owner: number): void {
+    const { words } = this.#arena.window(block.offset - L.UNIT);
+    Atomics.store(words, this.#arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_OWNER, owner);
+  }
+
+  /** All used blocks. For those who are inside. */
+  blocks(): UsedBlock[] {
+    const found: UsedBlock[] = [];
+    this.#walk((offset, words, at, tag) => {
+      if (tag & 1) {
+        found.push({
+          offset: offset + L.UNIT,
+          serial: words[at + L.BLOCK_SERIAL],
+          owner: words[at + L.BLOCK_OWNER],
+          kind: words[at + L.BLOCK_KIND],
+        });
+      }
+    });
+    return found;
+  }
+
+  /** Bytes in use, block headers and rounding included. */
+  usedBytes(): number {
+    return this.exclusively(() => {
+      let sum = 0;
+      this.#walk((_offset, _words, _at, tag) => {
+        if (tag & 1) sum += 2 ** (tag >> 1);
+      });
+      return sum;
+    });
+  }
+
+  #walk(visit: (offset: number, words: Int32Array, at: number, tag: number) => void): void {
+    for (let offset = L.HEAP_OFFSET; offset < this.#arena.memory.byteLength;) {
+      const { words } = this.#arena.window(offset);
+      const at = this.#arena.wordIndex(offset);
+      const tag = words[at + L.BLOCK_TAG];
+      visit(offset, words, at, tag);
+      offset += 2 ** (tag >> 1);
+    }
+  }
+
+  /** Makes the free lists and the sum of dirty units again from the tags. */
+  #rebuild(): void {
+    this.#head.fill(0, L.FREE_HEADS, L.FREE_HEADS + L.MAX_ORDER + 1);
+    this.#head[L.DIRTY_UNITS] = 0;
+    this.#walk((offset, words, at, tag) => {
+      if (tag & 1) return;
+      // Whoever died may have been about to write how much of it is dirty: assume all.
+      const size = 2 ** (tag >> 1) / L.UNIT;
+      const dirty = words[at + L.BLOCK_DIRTY] >= 0 && words[at + L.BLOCK_DIRTY] <= size ? words[at + L.BLOCK_DIRTY] : size;
+      this.#link(offset, tag >> 1, dirty);
+      this.#head[L.DIRTY_UNITS] += dirty;
+    });
+  }
+
+  #buddy(offset: number, order: number): number {
+    const size = 2 ** order;
+    return (offset / size) % 2 === 0 ? offset + size : offset - size;
+  }
+
+  #link(offset: number, order: number, dirtyUnits: number): void {
+    const { words } = this.#arena.window(offset);
+    const at = this.#arena.wordIndex(offset);
+    const first = this.#head[L.FREE_HEADS + order];
+    words[at + L.BLOCK_NEXT] = first;
+    words[at + L.BLOCK_PREVIOUS] = 0;
+    words[at + L.BLOCK_DIRTY] = dirtyUnits;
+    Atomics.store(words, at + L.BLOCK_TAG, order << 1);
+    if (first !== 0) this.#field(first, L.BLOCK_PREVIOUS, offset / L.UNIT);
+    this.#head[L.FREE_HEADS + order] = offset / L.UNIT;
+  }
+
+  #unlink(offset: number, order: number): void {
+    const { words } = this.#arena.window(offset);
+    const at = this.#arena.wordIndex(offset);
+    const next = words[at + L.BLOCK_NEXT];
+    const previous = words[at + L.BLOCK_PREVIOUS];
+    if (next !== 0) this.#field(next, L.BLOCK_PREVIOUS, previous);
+    if (previous !== 0) this.#field(previous, L.BLOCK_NEXT, next);
+    else this.#head[L.FREE_HEADS + order] = next;
+  }
+
+  #field(units: number, field: number, value: number): void {
+    this.#arena.window(units * L.UNIT).words[this.#arena.wordIndex(units * L.UNIT) + field] = value;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Where shared objects of a start method live, and what queues and pipes need of their rings. Behind it is shared memory, or, where there is none, the root process at the other end of the control channel.
+ *
+ * @module
+ */
+import type { StartMethod } from "./adapter.ts";
+import { UnsupportedError } from "./errors.ts";
+import type { WaitOptions } from "./park.ts";
+import type { RingOptions } from "./ring.ts";
+
+/** Throws if nothing may be put, or nothing will come any more. Called inside monitors, often: keep it quick. */
+export interface Rules {
+  /** Before each put. */
+  refusePut(flags: number): void;
+  /** When there is nothing to get. */
+  refuseGet(flags: number, lookHard: boolean): void;
+}
+
+/** A ring's messages, as one participant uses them. */
+export interface MessagesLike {
+  readonly size: number;
+  readonly isFull: boolean;
+  readonly maxsize: number;
+  /** Whether this thread may block for them. */
+  readonly mayBlock: boolean;
+  /** Puts a value, which is encoded at once. `name` is what errors call it. */
+  put(value: unknown, name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void>;
+  putSync(value: unknown, name: string, timeout: number | undefined, onFull: () => never): void;
+  get(options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown>;
+  getSync(timeout: number | undefined, onEmpty: () => never): unknown;
+  /** A value, or `PENDING`. */
+  tryGet(): unknown;
+  /** Whether there is something to get, or never will be; waits for that. */
+  poll(options: WaitOptions | undefined): Promise<boolean>;
+  pollSync(timeout: number | undefined): boolean;
+  /** Runs `run` once no put of this process waits for room any more. */
+  whenPut(run: () => void): void;
+  /** Gives up the puts that wait for room. */
+  letGo(): void;
+  shutdown(immediate: boolean): void;
+  taskDone(): void;
+  joinAll(options: WaitOptions | undefined): Promise<void>;
+  joinAllSync(timeout: number | undefined): void;
+}
+
+/** This program's part in a shared object. */
+export interface HoldingLike {
+  /** What travels of it. */
+  words(): readonly number[];
+  close(): void;
+}
+
+/** A ring to build a queue on. */
+export interface RingBacking {
+  readonly messages: MessagesLike;
+  readonly holding: HoldingLike;
+}
+
+/** A pipe's end to build a connection on. */
+export interface EndBacking {
+  readonly sending: MessagesLike | null;
+  readonly receiving: MessagesLike | null;
+  /** Takes part anew after the end was passed on. */
+  hold(): HoldingLike;
+}
+
+/** A start method's shared objects. */
+export interface Home {
+  readonly method: StartMethod;
+  /** What tells its memory from any other: the first word of all handles in it. */
+  readonly id: number;
+  makeRing(options: RingOptions, rules: Rules): RingBacking;
+  makePipe(options: { duplex: boolean; capacity: number }): [EndBacking, EndBacking];
+  /** For what came in a message. @throws {Error} It is gone. */
+  reviveRing(words: readonly number[], rules: Rules): RingBacking;
+  reviveEnd(words: readonly number[]): EndBacking;
+}
+
+const HOMES = new Map<number, Home>();
+
+/** Makes a home known, so that handles in it can be revived. */
+export function registerHome(home: Home): void {
+  HOMES.set(home.id, home);
+}
+
+/**
+ * The home of a handle that came in a message.
+ *
+ * @param context The home of the ring that it came through, which comes first: inline tasks share one memory.
+ * @throws {Error} That memory is not shared with this process or thread.
+ */
+export function homeOf(words: readonly number[], context: unknown, what: string): Home {
+  const home = (context as Home | undefined)?.id === words[0] ? (context as Home) : HOMES.get(words[0]);
+  if (home === undefined) throw new Error(`Cannot receive ${what}: it lives in memory that this process or thread does not share`);
+  return home;
+}
+
+let findDefault: () => Home = () => {
+  throw new Error("unreachable: the library was not started");
+};
+
+/** The home of the default context. */
+export function defaultHome(): Home {
+  return findDefault();
+}
+
+/** Says how to find the default home. */
+export function setDefaultHome(find: () => Home): void {
+  findDefault = find;
+}
+
+/** Throws unless the thread may block. */
+export function mayBlock(messages: MessagesLike, action: string): void {
+  if (messages.mayBlock) return;
+  throw new UnsupportedError(
+    `Cannot block in ${action}(): this thread may not block, or what it waits for is not in its memory; use the asynchronous form`,
+  );
+}

@@ -1,0 +1,236 @@
+/**
+ * Starting a child: what it is to run and what it is given are found and encoded first, so that a failure leaves nothing behind.
+ *
+ * @module
+ */
+import type { Child, Ending, StartMethod, StartPlan } from "./adapter.ts";
+import type { ArenaHome } from "./arena_home.ts";
+import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
+import { encode, HANDLE, type Message, move } from "./codec.ts";
+import { DataCloneError, ProcessError, UnsupportedError } from "./errors.ts";
+import { PASSED, type SharedObject } from "./holding.ts";
+import { launchInline } from "./inline.ts";
+import * as L from "./layout.ts";
+import { inheritedLevel } from "./log.ts";
+import { startClock } from "./park.ts";
+import type { Scene } from "./scene.ts";
+import { resolveClass, resolveTarget, type TargetSpec } from "./target.ts";
+
+/** What is to be started. */
+export interface Launch {
+  readonly method: StartMethod;
+  readonly name: string;
+  readonly daemon: boolean;
+  readonly target: unknown;
+  readonly args: readonly unknown[];
+  /** The class whose `run()` is called instead of the target, and its instance's fields. */
+  readonly subclass: (new (...args: never[]) => unknown) | null;
+  readonly fields: Readonly<Record<string, unknown>> | null;
+  readonly transfer: readonly ArrayBuffer[];
+  readonly start: Omit<StartPlan, "name" | "memory" | "daemon">;
+  /** For an inline task of a subclass: its own `run`. */
+  runInline(): unknown;
+  /** Hears of the error that ends the child. */
+  onError(error: unknown): void;
+}
+
+/** A child that was started. */
+export interface Running {
+  readonly pid: number | null;
+  readonly ident: number | null;
+  /** Rejects if it could not be started at all. */
+  readonly ended: Promise<Ending>;
+  readonly stdout: ReadableStream<Uint8Array> | null;
+  readonly stderr: ReadableStream<Uint8Array> | null;
+  /** Blocks until it ended; null when the time is up. */
+  waitSync(timeoutMs: number): Ending | null;
+  signal(number: number): void;
+}
+
+/** How long a child's last words may take to arrive after its end was seen. */
+const LAST_WORDS_MS = 1000;
+
+const MAIN_GUARD =
+  `its main module is still being imported. A child imports that module too, so what starts processes belongs behind a main guard:
+
+  if (import.meta.main) { … }             // Deno, Bun, Node 24.2 and later
+  if (mp.isMain(import.meta)) { … }       // everywhere`;
+
+/** Starts a child. @throws What `Process.start` throws. */
+export function launch(scene: Scene, plan: Launch): Running {
+  if (scene.isBooting) throw new ProcessError(`Cannot start ${plan.name} while this process is starting: ${MAIN_GUARD}`);
+  if (scene.self.daemon) throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
+  const { can } = scene.world.adapter;
+  if (!can.startMethods.includes(plan.method)) {
+    throw new UnsupportedError(
+      `Cannot start ${plan.name}: start method "${plan.method}" is not offered here: ${
+        can.reasons[`startMethods.${plan.method}`] ?? can.runtime
+      }`,
+    );
+  }
+  if (plan.method === "inline") return launchInline(scene, plan);
+  const target = findTarget(scene, plan);
+  const isThread = plan.method === "thread";
+  for (const buffer of plan.transfer) move(buffer, [buffer]);
+  const message = encode({ args: plan.args, fields: plan.fields }, { path: "", move: isThread });
+  const payload = message.copy();
+  const { shared, moved } = message;
+  const seats = reserveSeats(scene, isThread);
+  try {
+    holdFor(seats, shared, plan);
+    return start(scene, plan, { target, payload, moved }, seats, shared);
+  } catch (error) {
+    for (const { home, ident } of seats) home.me.bury(ident);
+    throw error;
+  }
+}
+
+/** A child's place in an arena. */
+interface Seat {
+  readonly home: ArenaHome;
+  readonly ident: number;
+}
+
+function findTarget(scene: Scene, plan: Launch): TargetSpec | null {
+  const origin = (fn: (...args: never[]) => unknown) => scene.world.adapter.origin(fn);
+  if (plan.subclass !== null) return resolveClass(plan.subclass, origin);
+  return plan.target === null ? null : resolveTarget(plan.target, origin, "target");
+}
+
+/** A place for the child in each arena that it is to share. */
+function reserveSeats(scene: Scene, isThread: boolean): Seat[] {
+  const { world } = scene;
+  const homes: ArenaHome[] = [];
+  if (isThread) {
+    homes.push(world.home("thread") as ArenaHome);
+    const mapped = world.openHome("process");
+    if (mapped !== null) homes.push(mapped);
+  } else if (world.adapter.can.sharedMemory.process) homes.push(world.home("process") as ArenaHome);
+  return homes.map((home) => ({ home, ident: home.me.arena.reserve(home.me.ident) }));
+}
+
+/** Makes the child a holder of the shared objects that it is given. */
+function holdFor(seats: readonly Seat[], shared: Message["shared"], plan: Launch): void {
+  for (const object of shared) {
+    const [arena, units, serial, index] = object[HANDLE]().words;
+    const seat = seats.find(({ home }) => home.id === arena);
+    if (seat === undefined) {
+      throw new DataCloneError(
+        `Cannot give ${object.constructor.name} to ${plan.name}: it lives in memory that a child of start method "${plan.method}" does not share; make it with getContext("${plan.method}")`,
+      );
+    }
+    if (!seat.home.me.hold({ offset: units * L.UNIT, serial }, index, seat.ident)) {
+      throw new ProcessError(`Cannot give ${object.constructor.name} to ${plan.name}: it is gone`);
+    }
+  }
+}
+
+interface Cargo {
+  readonly target: TargetSpec | null;
+  readonly payload: Uint8Array;
+  readonly moved: readonly ArrayBuffer[];
+}
+
+function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[], shared: Message["shared"]): Running {
+  const { world } = scene;
+  const { adapter } = world;
+  const isThread = plan.method === "thread";
+  const seatOf = (method: StartMethod) => seats.find(({ home }) => home.method === method)?.ident ?? 0;
+  const mappedIdent = seatOf("process");
+  const memory = !isThread && world.mapped !== null ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK } : null;
+  const child = adapter.start(isThread ? "thread" : "process", { ...plan.start, name: plan.name, daemon: plan.daemon, memory });
+  const birth: BirthMessage = {
+    name: plan.name,
+    daemon: plan.daemon,
+    parentPid: scene.self.pid,
+    parentName: scene.self.name,
+    method: scene.defaultMethod(),
+    logLevel: inheritedLevel(),
+    target: cargo.target,
+    isSubclass: plan.subclass !== null,
+    payload: cargo.payload,
+    mappedIdent,
+    mapped: isThread && mappedIdent !== 0 ? world.mapped!.handle : null,
+    sharedIdent: seatOf("thread"),
+  };
+  const lastWords = listen(child, plan);
+  if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, ...cargo.moved], cargo.moved);
+  else child.port.post(toBytes(birth));
+  child.port.unref();
+  if (plan.daemon) child.unref();
+  else child.ref();
+  for (const object of shared) (object as SharedObject)[PASSED]?.();
+  return {
+    pid: child.pid,
+    ident: isThread ? seatOf("thread") : child.pid,
+    ended: child.ended.then(async (ending) => {
+      for (const seat of seats) bury(seat);
+      await lastWords;
+      return ending;
+    }, (error) => {
+      for (const seat of seats) bury(seat);
+      throw error;
+    }),
+    stdout: child.stdout,
+    stderr: child.stderr,
+    waitSync: (timeoutMs) => (isThread ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
+    signal(number) {
+      const others = seats.flatMap((seat) => descendants(seat));
+      child.signal(number);
+      for (const pid of new Set(others)) if (pid !== child.pid && pid !== scene.self.pid) adapter.kill(pid, number);
+      // A thread asleep in foreign code is not woken by being terminated.
+      if (isThread) { for (const { home, ident } of seats) home.me.parker.ring(ident & L.IDENT_SLOT_MASK); }
+    },
+  };
+}
+
+/** Hears what the child says; resolves when it will say no more. */
+function listen(child: Child, plan: Launch): Promise<void> {
+  return new Promise((resolve) => {
+    child.port.open((bytes) => {
+      const message = fromBytes(bytes) as ToParent;
+      if (message.type === "error") plan.onError(message.error);
+    }, resolve);
+    const late = () => startClock(LAST_WORDS_MS, resolve);
+    child.ended.then(late, late);
+  });
+}
+
+function bury({ home, ident }: Seat): void {
+  // A thread's place is given up by its process, whoever buried it.
+  if (home.me.arena.identOf(ident & L.IDENT_SLOT_MASK) === ident) home.me.bury(ident);
+}
+
+/** Process ids of those started by `ident`, and by those, and so on. */
+function descendants({ home, ident }: Seat): number[] {
+  const { arena } = home.me;
+  const found = new Set([ident]);
+  const pids: number[] = [];
+  for (let size = 0; size < found.size;) {
+    size = found.size;
+    for (let slot = 0, used = Atomics.load(arena.head, L.SLOTS_USED); slot < used; slot++) {
+      const at = arena.slot(slot);
+      const one = arena.identOf(slot);
+      if (one === 0 || found.has(one) || !found.has(arena.head[at + L.SLOT_PARENT])) continue;
+      found.add(one);
+      if (arena.head[at + L.SLOT_PID] !== 0) pids.push(arena.head[at + L.SLOT_PID]);
+    }
+  }
+  return pids;
+}
+
+const SLEEP = new Int32Array(new SharedArrayBuffer(4));
+const LONGEST_SLEEP_MS = 10;
+
+function waitForThread({ home, ident }: Seat, timeoutMs: number): Ending | null {
+  const { arena } = home.me;
+  const exit = arena.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_EXIT;
+  const deadline = performance.now() + timeoutMs;
+  for (let sleep = 0.1; arena.isAlive(ident); sleep = Math.min(LONGEST_SLEEP_MS, sleep * 2)) {
+    const left = deadline - performance.now();
+    if (!(left > 0)) return null;
+    Atomics.wait(SLEEP, 0, 0, Math.min(sleep, left));
+  }
+  const code = arena.head[exit];
+  return { code: code === 0 ? 1 : code - 1, signal: null };
+}

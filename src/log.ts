@@ -1,0 +1,134 @@
+/**
+ * The library's log, as Python's `multiprocessing.get_logger()`, and its diagnostics channels.
+ *
+ * @module
+ */
+
+/** Python's levels, and the library's two between them. */
+export const LEVELS = { NOTSET: 0, SUBDEBUG: 5, DEBUG: 10, INFO: 20, SUBWARNING: 25, WARNING: 30, ERROR: 40, CRITICAL: 50 } as const;
+/** Name of a level. */
+export type LevelName = keyof typeof LEVELS;
+/** What receives the lines that pass the level. */
+export type LogHandler = (line: string, record: LogRecord) => void;
+
+/** One event. */
+export interface LogRecord {
+  readonly level: number;
+  readonly levelName: string;
+  readonly processName: string;
+  readonly message: string;
+}
+
+/** The library's logger. It writes nothing before a handler is added. */
+export class Logger {
+  readonly name = "multiprocessing";
+  #level = 0;
+  readonly #handlers: LogHandler[] = [];
+
+  /** The least level that is written. */
+  get level(): number {
+    return this.#level;
+  }
+
+  /** @throws {RangeError} There is no such level. */
+  setLevel(level: LevelName | number): void {
+    this.#level = levelOf(level);
+  }
+
+  addHandler(handler: LogHandler): void {
+    this.#handlers.push(handler);
+  }
+
+  removeHandler(handler: LogHandler): void {
+    const at = this.#handlers.indexOf(handler);
+    if (at >= 0) this.#handlers.splice(at, 1);
+  }
+
+  /** Whether anybody would see an event of that level. */
+  isEnabledFor(level: LevelName | number): boolean {
+    return this.#handlers.length > 0 && levelOf(level) >= this.#level;
+  }
+
+  log(level: LevelName | number, message: string): void {
+    if (!this.isEnabledFor(level)) return;
+    const number = levelOf(level);
+    const levelName = Object.entries(LEVELS).find(([, value]) => value === number)?.[0] ?? `Level ${number}`;
+    const record = { level: number, levelName, processName: processName(), message };
+    for (const handler of this.#handlers) handler(`[${levelName}/${record.processName}] ${message}`, record);
+  }
+
+  debug(message: string): void {
+    this.log("DEBUG", message);
+  }
+
+  info(message: string): void {
+    this.log("INFO", message);
+  }
+
+  warning(message: string): void {
+    this.log("WARNING", message);
+  }
+
+  error(message: string): void {
+    this.log("ERROR", message);
+  }
+
+  critical(message: string): void {
+    this.log("CRITICAL", message);
+  }
+}
+
+const logger = new Logger();
+let processName = () => "MainProcess";
+let publish: (channel: string, message: unknown) => void = () => {};
+let complain: (line: string) => void = () => {};
+let isToStderr = false;
+
+/** The library's logger. Python: `multiprocessing.get_logger()`. */
+export function getLogger(): Logger {
+  return logger;
+}
+
+/**
+ * Writes the log to standard error, here and in children started from now on. Python: `multiprocessing.log_to_stderr()`.
+ *
+ * @param level The least level that is written; unchanged if it is not given.
+ */
+export function logToStderr(level?: LevelName | number): Logger {
+  if (level !== undefined) logger.setLevel(level);
+  if (!isToStderr) {
+    isToStderr = true;
+    logger.addHandler((line) => complain(line));
+  }
+  return logger;
+}
+
+/** What a child inherits of the log: its level, or null where it goes nowhere. */
+export function inheritedLevel(): number | null {
+  return isToStderr ? logger.level : null;
+}
+
+/** Connects the log with the runtime. */
+export function startLog(
+  with_: { complain(line: string): void; publish(channel: string, message: unknown): void; processName(): string },
+): void {
+  complain = with_.complain;
+  publish = with_.publish;
+  processName = with_.processName;
+}
+
+/** Tells of an event of the library: to the log at level INFO, and on the channel `polyproc:<event>`. */
+export function tell(event: string, details: Record<string, unknown>): void {
+  publish(`polyproc:${event}`, details);
+  if (logger.isEnabledFor("INFO")) {
+    logger.info(`${event} ${Object.entries(details).map(([key, value]) => `${key}=${String(value)}`).join(" ")}`);
+  }
+}
+
+function levelOf(level: LevelName | number): number {
+  const number = typeof level === "number" ? level : LEVELS[level];
+  if (!(number >= 0)) {
+    throw new RangeError(`Cannot use ${String(level)} as a level: it must be a number, or one of ${Object.keys(LEVELS).join(", ")}`);
+  }
+  return number;
+}

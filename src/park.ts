@@ -1,0 +1,460 @@
+/**
+ * Sleep and wake. The only file that waits for another participant, or wakes one.
+ *
+ * Every participant sleeps on the bell of its own slot, and on nothing else. Who waits for something to change registers in that thing's *wait set*; who changed it rings one, or
+ * all, of those registered.
+ *
+ * ```text
+ *   waiter                                  changer
+ *   1 register in the set                   1 change the thing
+ *   2 seen = bell; say "asleep"             2 take somebody out of the set
+ *   3 look at the thing; done? leave        3 add 1 to its bell
+ *   4 sleep while bell = seen               4 is it asleep? wake it
+ * ```
+ *
+ * All of these are sequentially consistent. If the waiter's 3 misses the change, its 1 came before the changer's 2, so it is found there; then either its 4 sees the bell changed, or its "asleep" came before the changer's
+ * 4, which wakes it. A ring without reason is legal: whoever wakes looks again, and registers again.
+ *
+ * One who was taken out of the set and then does not need it (its time was up, or there is more for others) passes the ring on. One who was taken out and dies passes nothing on: so a death makes everybody look again
+ * (`EPOCH`). And in case nobody noticed the death, each sleeper looks up every half second by itself.
+ *
+ * @module
+ */
+import type { Arena } from "./arena.ts";
+import * as L from "./layout.ts";
+
+/** How long anyone sleeps before looking for itself. */
+const LOOK_MS = 500;
+/** How long anyone sleeps before a monitor before looking at its owner again. */
+const MONITOR_LOOK_MS = 20;
+/** How long to spin before sleeping, when that paid lately. */
+const SPIN_MS = 0.03;
+/** After spinning in vain: how many waits go to sleep at once before one tries again. */
+const SPIN_PAUSE = 32;
+
+/** What an attempt returns while there is nothing to be had. */
+export const PENDING: unique symbol = Symbol("pending");
+
+/** Who waits for one thing: some words of the arena. */
+export interface WaitSet {
+  readonly words: Int32Array;
+  /** Index of its first word. */
+  readonly at: number;
+  /** Its offset in the arena, in bytes: what tells it from other sets. */
+  readonly key: number;
+}
+
+/** What is waited for. */
+export interface Attempt<T> {
+  /**
+   * Takes what is waited for, if it is there; throws when it never will be. `lookHard`: called after a death, or because of the half second: look at the pulse of others too.
+   */
+  attempt(lookHard: boolean): T | typeof PENDING;
+  /** Whether, after this attempt took something, there is more that another could take. */
+  more(): boolean;
+}
+
+/** A deadline and a way to give up. */
+export interface WaitOptions {
+  /** How long to wait, in milliseconds; 0 or less: do not. Without it: as long as it takes. */
+  timeout?: number;
+  /** Aborting it rejects the wait with its reason; nothing was taken then. */
+  signal?: AbortSignal;
+}
+
+interface Waiter {
+  readonly what: Attempt<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Stops its clock and its listening to a signal. */
+  cleanUp: () => void;
+}
+
+interface Group {
+  readonly set: WaitSet;
+  readonly waiters: Waiter[];
+}
+
+/** One participant's sleeping and waking in one arena. */
+export class Parker {
+  readonly arena: Arena;
+  readonly ident: number;
+  readonly slot: number;
+  /** Whether this thread may block. */
+  readonly mayBlock: boolean;
+  readonly #head: Int32Array;
+  readonly #at: number;
+  readonly #groups = new Map<number, Group>();
+  #look: ReturnType<typeof setTimeout> | undefined;
+  #epoch: number;
+  #spinPause = 0;
+  #isDetached = false;
+  /** Called each half second while this participant waits, and when somebody died. */
+  onLook: () => void = () => {};
+
+  /**
+   * Attaches the calling thread to a reserved slot.
+   *
+   * @param ident What {@linkcode Arena.reserve} gave.
+   * @param at Process and thread, for the kernel's answer.
+   * @param mayBlock Whether this thread may block.
+   */
+  constructor(arena: Arena, ident: number, at: { pid: number; tid: number }, mayBlock: boolean) {
+    this.arena = arena;
+    this.ident = ident;
+    this.slot = ident & L.IDENT_SLOT_MASK;
+    this.#head = arena.head;
+    this.#at = arena.slot(this.slot);
+    this.mayBlock = mayBlock;
+    this.#epoch = Atomics.load(this.#head, L.EPOCH);
+    const door = arena.memory.attach(this.slot, () => this.#onRing());
+    this.#head[this.#at + L.SLOT_PID] = at.pid;
+    this.#head[this.#at + L.SLOT_TID] = at.tid;
+    this.#head[this.#at + L.SLOT_DOOR] = door[0];
+    this.#head[this.#at + L.SLOT_DOOR + 1] = door[1];
+    if (
+      Atomics.compareExchange(this.#head, this.#at + L.SLOT_PHASE, L.PHASE_RESERVED, L.PHASE_ATTACHED) !== L.PHASE_RESERVED ||
+      arena.identOf(this.slot) !== ident
+    ) {
+      throw new Error("Cannot take part in the shared memory: whoever started this process ended before the start was complete");
+    }
+  }
+
+  isAlive(ident: number): boolean {
+    return ident === this.ident || this.arena.isAlive(ident);
+  }
+
+  /**
+   * Waits without blocking. The caller made a first attempt already.
+   *
+   * @param onTimeout Gives the result, or throws, when the time is up.
+   */
+  sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T): Promise<T> {
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const timeout = options?.timeout;
+    if (timeout !== undefined && timeout <= 0) return settle(onTimeout);
+    if (this.#groups.size === 0) {
+      try {
+        const early = this.#spin(what);
+        if (early !== PENDING) return Promise.resolve(early);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return new Promise<T>((resolve, reject) => {
+      const waiter: Waiter = { what, resolve: resolve as (value: unknown) => void, reject, cleanUp: () => {} };
+      const giveUp = (end: () => void) => {
+        if (this.#drop(set, waiter)) end();
+      };
+      if (timeout !== undefined && timeout < Infinity || signal !== undefined) {
+        const onAbort = () => giveUp(() => reject(signal!.reason));
+        const clock = timeout === undefined || timeout === Infinity
+          ? undefined
+          : startClock(timeout, () => giveUp(() => settle(onTimeout).then(resolve, reject)));
+        signal?.addEventListener("abort", onAbort);
+        waiter.cleanUp = () => {
+          clock?.stop();
+          signal?.removeEventListener("abort", onAbort);
+        };
+      }
+      let group = this.#groups.get(set.key);
+      if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [] });
+      group.waiters.push(waiter);
+      if (this.#look === undefined) this.#startLooking();
+      this.#attend(group, false);
+      if (this.#groups.size > 0) this.#listen();
+    });
+  }
+
+  /**
+   * Waits, blocking the thread. The caller made a first attempt already.
+   *
+   * @param timeout In milliseconds; undefined: as long as it takes.
+   * @param onTimeout Gives the result, or throws, when the time is up.
+   */
+  sleepSync<T>(set: WaitSet, what: Attempt<T>, timeout: number | undefined, onTimeout: () => T): T {
+    if (timeout !== undefined && timeout <= 0) return onTimeout();
+    const early = this.#spin(what);
+    if (early !== PENDING) return early;
+    const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
+    const { words, at } = set;
+    let lookHard = false;
+    let passOn = true;
+    try {
+      for (;;) {
+        const seen = this.#fallAsleep(words, at);
+        const result = what.attempt(lookHard);
+        if (result !== PENDING) {
+          passOn = what.more();
+          return result;
+        }
+        const left = deadline - performance.now();
+        if (left <= 0) return onTimeout();
+        this.arena.memory.park(this.#bellOffset, seen, Math.min(left, LOOK_MS));
+        lookHard = this.#lookedUp(seen);
+      }
+    } finally {
+      Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_THREAD);
+      if (!this.#unregister(words, at) && passOn) this.wakeOne(words, at);
+      // This participant's tasks may wait for the same thing: their registration is the same bit.
+      if (this.#groups.has(set.key)) {
+        this.#register(words, at);
+        this.ring(this.slot);
+      }
+    }
+  }
+
+  /**
+   * Blocks until `attempt` gives something: for monitors, which are held for microseconds. Where the thread may not block, it spins.
+   *
+   * @param at Index in `words` of the wait set.
+   */
+  blockUntil<T>(words: Int32Array, at: number, attempt: () => T | undefined): T {
+    const flag = this.#at + L.SLOT_ASLEEP;
+    // A sleeper that looks at its thing once more may meet a monitor on the way: then it stays "asleep".
+    const wasAsleep = (Atomics.load(this.#head, flag) & L.ASLEEP_THREAD) !== 0;
+    try {
+      for (;;) {
+        if (!this.mayBlock) {
+          const result = attempt();
+          if (result !== undefined) return result;
+          continue;
+        }
+        const seen = this.#fallAsleep(words, at);
+        const result = attempt();
+        if (result !== undefined) return result;
+        this.arena.memory.park(this.#bellOffset, seen, MONITOR_LOOK_MS);
+      }
+    } finally {
+      if (!wasAsleep) Atomics.and(this.#head, flag, ~L.ASLEEP_THREAD);
+      this.#unregister(words, at);
+    }
+  }
+
+  /** Rings one of those registered in a set, if there is any. */
+  wakeOne(words: Int32Array, at: number): void {
+    for (;;) {
+      const summary = Atomics.load(words, at + L.WAITSET_SUMMARY);
+      if (summary === 0) return;
+      // From the cursor on, so that each has its turn.
+      const cursor = words[at + L.WAITSET_CURSOR] & L.IDENT_SLOT_MASK;
+      const group = nextBit(summary, cursor >> 5);
+      const masks = at + L.WAITSET_MASKS;
+      const mask = Atomics.load(words, masks + group);
+      if (mask === 0) {
+        Atomics.and(words, at + L.WAITSET_SUMMARY, ~(1 << group));
+        // Somebody may have registered between the two, and seen the summary's bit still set.
+        if (Atomics.load(words, masks + group) !== 0) Atomics.or(words, at + L.WAITSET_SUMMARY, 1 << group);
+        continue;
+      }
+      const bit = nextBit(mask, group === cursor >> 5 ? cursor & 31 : 0);
+      words[at + L.WAITSET_CURSOR] = (group << 5 | bit) + 1;
+      if ((Atomics.and(words, masks + group, ~(1 << bit)) & 1 << bit) === 0) continue;
+      if (this.ring(group << 5 | bit)) return;
+    }
+  }
+
+  /** Rings all of those registered in a set. */
+  wakeAll(words: Int32Array, at: number): void {
+    const summary = Atomics.load(words, at + L.WAITSET_SUMMARY);
+    for (let group = 0; group < 32; group++) {
+      if ((summary & 1 << group) === 0) continue;
+      let mask = Atomics.exchange(words, at + L.WAITSET_MASKS + group, 0);
+      for (; mask !== 0; mask &= mask - 1) this.ring(group << 5 | 31 - Math.clz32(mask & -mask));
+    }
+  }
+
+  /** Makes everybody look at everything again: somebody died. */
+  wakeEverybody(): void {
+    Atomics.add(this.#head, L.EPOCH, 1);
+    for (let slot = 0; slot < L.SLOT_COUNT; slot++) {
+      if (this.arena.identOf(slot) !== 0) this.ring(slot);
+    }
+  }
+
+  /** Rings a participant's bell. False if nobody is there. */
+  ring(slot: number): boolean {
+    const head = this.#head;
+    const at = this.arena.slot(slot);
+    if (Atomics.load(head, at + L.SLOT_IDENT) === 0) return false;
+    Atomics.add(head, at + L.SLOT_BELL, 1);
+    const asleep = Atomics.load(head, at + L.SLOT_ASLEEP);
+    if (asleep === 0) return true;
+    const door: [number, number] = [head[at + L.SLOT_DOOR], head[at + L.SLOT_DOOR + 1]];
+    const isLoop = (asleep & L.ASLEEP_LOOP) !== 0 && (Atomics.and(head, at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP) & L.ASLEEP_LOOP) !== 0;
+    if (isLoop && door[0] !== 0) this.arena.memory.rouse(door, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
+    if ((asleep & L.ASLEEP_THREAD) !== 0 || isLoop && door[0] === 0) this.arena.memory.unpark((at + L.SLOT_BELL) * 4);
+    return true;
+  }
+
+  /** Leaves the arena; what is still waited for is rejected with `reason`. */
+  detach(reason: Error): void {
+    if (this.#isDetached) return;
+    this.#isDetached = true;
+    for (const { set, waiters } of [...this.#groups.values()]) {
+      for (const waiter of [...waiters]) if (this.#drop(set, waiter)) waiter.reject(reason);
+    }
+    this.arena.memory.detach(this.slot);
+  }
+
+  get #bellOffset(): number {
+    return (this.#at + L.SLOT_BELL) * 4;
+  }
+
+  #register(words: Int32Array, at: number): void {
+    Atomics.or(words, at + L.WAITSET_MASKS + (this.slot >> 5), 1 << (this.slot & 31));
+    Atomics.or(words, at + L.WAITSET_SUMMARY, 1 << (this.slot >> 5));
+  }
+
+  /** Takes this participant out of the set; false if a changer did so before. */
+  #unregister(words: Int32Array, at: number): boolean {
+    return (Atomics.and(words, at + L.WAITSET_MASKS + (this.slot >> 5), ~(1 << (this.slot & 31))) & 1 << (this.slot & 31)) !== 0;
+  }
+
+  /** Steps 1 and 2 of the protocol, for the thread. */
+  #fallAsleep(words: Int32Array, at: number): number {
+    this.#register(words, at);
+    const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);
+    Atomics.or(this.#head, this.#at + L.SLOT_ASLEEP, L.ASLEEP_THREAD);
+    return seen;
+  }
+
+  /** Whether it was not a ring that ended the sleep, or a death. */
+  #lookedUp(seen: number): boolean {
+    const epoch = Atomics.load(this.#head, L.EPOCH);
+    const isNewEpoch = epoch !== this.#epoch;
+    this.#epoch = epoch;
+    if (!isNewEpoch && Atomics.load(this.#head, this.#at + L.SLOT_BELL) !== seen) return false;
+    this.onLook();
+    return true;
+  }
+
+  #spin<T>(what: Attempt<T>): T | typeof PENDING {
+    if (this.#spinPause > 0) {
+      this.#spinPause--;
+      return PENDING;
+    }
+    if (this.arena.memory.kind === "local") return PENDING;
+    const end = performance.now() + SPIN_MS;
+    do {
+      for (let i = 0; i < 30; i++) {
+        const result = what.attempt(false);
+        if (result !== PENDING) return result;
+      }
+    } while (performance.now() < end);
+    this.#spinPause = SPIN_PAUSE;
+    return PENDING;
+  }
+
+  /** Steps 1 to 3 for the tasks that wait for one thing; done ones leave. */
+  #attend(group: Group, lookHard: boolean): void {
+    const { set, waiters } = group;
+    while (waiters.length > 0) {
+      this.#register(set.words, set.at);
+      const waiter = waiters[0];
+      let result: unknown;
+      try {
+        result = waiter.what.attempt(lookHard);
+        if (result === PENDING) return;
+        this.#remove(group, waiter);
+        waiter.resolve(result);
+      } catch (error) {
+        this.#remove(group, waiter);
+        waiter.reject(error);
+      }
+      if (waiters.length === 0 && !this.#unregister(set.words, set.at) && waiter.what.more()) this.wakeOne(set.words, set.at);
+    }
+  }
+
+  #remove(group: Group, waiter: Waiter): void {
+    waiter.cleanUp();
+    group.waiters.splice(group.waiters.indexOf(waiter), 1);
+    if (group.waiters.length === 0) this.#groups.delete(group.set.key);
+    if (this.#groups.size === 0) this.#stopLooking();
+  }
+
+  /** Takes out a waiter that gives up. False if it is done already. */
+  #drop(set: WaitSet, waiter: Waiter): boolean {
+    const group = this.#groups.get(set.key);
+    if (group === undefined || !group.waiters.includes(waiter)) return false;
+    this.#remove(group, waiter);
+    if (group.waiters.length === 0 && !this.#unregister(set.words, set.at)) this.wakeOne(set.words, set.at);
+    return true;
+  }
+
+  /** Says that the event loop is asleep, and has it woken at the next ring. */
+  #listen(): void {
+    const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);
+    Atomics.or(this.#head, this.#at + L.SLOT_ASLEEP, L.ASLEEP_LOOP);
+    // Step 3, after 2: whose bit a changer took out before "asleep" was said must look again. (Their registration came before.)
+    for (const group of [...this.#groups.values()]) {
+      if (!this.#isRegistered(group.set)) this.#attend(group, false);
+    }
+    if (this.#groups.size > 0) this.arena.memory.listen(this.slot, this.#bellOffset, seen);
+  }
+
+  #isRegistered(set: WaitSet): boolean {
+    return (Atomics.load(set.words, set.at + L.WAITSET_MASKS + (this.slot >> 5)) & 1 << (this.slot & 31)) !== 0;
+  }
+
+  #onRing(): void {
+    if (this.#isDetached) return;
+    Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP);
+    const epoch = Atomics.load(this.#head, L.EPOCH);
+    const lookHard = epoch !== this.#epoch;
+    this.#epoch = epoch;
+    if (lookHard) this.onLook();
+    for (const group of [...this.#groups.values()]) {
+      if (lookHard || !this.#isRegistered(group.set)) this.#attend(group, lookHard);
+    }
+    if (this.#groups.size > 0) this.#listen();
+  }
+
+  /** While somebody waits, a clock runs: it keeps the program alive, and looks at everything each half second. */
+  #startLooking(): void {
+    this.#look = setTimeout(() => {
+      this.#look = undefined;
+      this.onLook();
+      for (const group of [...this.#groups.values()]) this.#attend(group, true);
+      if (this.#groups.size === 0) return;
+      this.#startLooking();
+      this.#listen();
+    }, LOOK_MS);
+  }
+
+  #stopLooking(): void {
+    clearTimeout(this.#look);
+    this.#look = undefined;
+  }
+}
+
+/** Longest delay of a timer, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A timer for any length of time that never fires early. */
+export function startClock(ms: number, run: () => void): { stop(): void } {
+  const end = performance.now() + ms;
+  let timer: ReturnType<typeof setTimeout>;
+  const start = () => {
+    const left = end - performance.now();
+    if (left <= 0) run();
+    else timer = setTimeout(start, Math.min(Math.ceil(left), LONGEST_TIMER));
+  };
+  timer = setTimeout(start, Math.min(Math.ceil(ms), LONGEST_TIMER));
+  return { stop: () => clearTimeout(timer) };
+}
+
+function settle<T>(run: () => T): Promise<T> {
+  try {
+    return Promise.resolve(run());
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The lowest bit set in `mask` from `from` on, or else from 0 on. */
+function nextBit(mask: number, from: number): number {
+  const above = from === 0 ? mask : mask & (-1 << from);
+  return 31 - Math.clz32(above === 0 ? mask & -mask : above & -above);
+}

@@ -1,0 +1,351 @@
+/**
+ * Processes, as their parent sees them.
+ *
+ * @module
+ */
+import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { ProcessError, RemoteError } from "./errors.ts";
+import { type Launch, launch, type Running } from "./launch.ts";
+import type { Scene } from "./scene.ts";
+import { currentScene } from "./scene.ts";
+import { tell } from "./log.ts";
+import { startClock } from "./park.ts";
+import type { TaskReference } from "./target.ts";
+
+/** What a process runs: a function, or where one is found. */
+// deno-lint-ignore no-explicit-any -- any function may be a target; its arguments are checked through A
+export type Target<A extends any[] = any[]> = ((...args: A) => unknown) | TaskReference;
+
+/** How a process is made. */
+// deno-lint-ignore no-explicit-any -- as above
+export interface ProcessOptions<A extends any[] = any[]> {
+  /** What it runs; without it, `run()` of a subclass, or nothing. */
+  target?: Target<A>;
+  /** What the target is given. Copied at `start()`. */
+  args?: A;
+  /** By default the class's name and the child's number among its siblings, `Process-1`. */
+  name?: string;
+  /** A daemonic process ends with its parent, and may have no children. By default as the current process. */
+  daemon?: boolean;
+  /** Another runtime than this one. Needs start method `"process"`. */
+  runtime?: RuntimeName;
+  /** More arguments for the runtime, before the program. */
+  execArgv?: readonly string[];
+  /** Environment variables, instead of this process's. */
+  env?: Readonly<Record<string, string>>;
+  /** Working directory. */
+  cwd?: string;
+  /** Where its output goes: where this process's goes (the default), into `stdout` and `stderr`, or nowhere. */
+  stdio?: "inherit" | "pipe" | "ignore";
+  /** Deno: what it may do, by default all that this process may do as a whole. */
+  permissions?: Permissions;
+  /** Limits of its heap, in MiB. */
+  resourceLimits?: { maxOldSpaceMb?: number };
+  /** Aborting it terminates the process. */
+  signal?: AbortSignal;
+  /** Threads: buffers among the arguments that are moved, not copied. */
+  transfer?: readonly ArrayBuffer[];
+}
+
+const SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
+
+/**
+ * A process: something that runs a function beside this program.
+ *
+ * @example
+ * ```ts
+ * import { isMain, Process } from "@polyproc/multiprocessing";
+ *
+ * export function greet(name: string) {
+ *   console.log(`hello ${name}`);
+ * }
+ *
+ * if (isMain(import.meta)) {
+ *   const child = new Process({ target: greet, args: ["bob"] });
+ *   child.start();
+ *   await child.join();
+ * }
+ * ```
+ */
+// deno-lint-ignore no-explicit-any -- as above
+export class Process<A extends any[] = any[]> {
+  readonly #options: ProcessOptions<A>;
+  readonly #scene: Scene;
+  readonly #method: StartMethod;
+  #name: string;
+  #daemon: boolean;
+  #running: Running | null = null;
+  #ending: Ending | null = null;
+  #failure: Error | null = null;
+  #error: unknown = null;
+  #sentinel: Promise<number> | null = null;
+  #asked: number | null = null;
+  #closed = false;
+
+  /**
+   * @param options What it runs, and how.
+   * @param method What it is, by default that of the default context. A context's own class gives its.
+   */
+  constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
+    if (typeof options !== "object" || options === null) throw new TypeError("Cannot make a process: it takes an object, { target, args }");
+    const { target, args, name, daemon } = options;
+    if (target !== undefined && typeof target !== "function" && typeof (target as TaskReference)?.name !== "string") {
+      throw new TypeError("Cannot make a process: target must be a function, or { module, name }");
+    }
+    if (args !== undefined && !Array.isArray(args)) throw new TypeError("Cannot make a process: args must be an array");
+    if (name !== undefined) checkName(name);
+    if (daemon !== undefined && typeof daemon !== "boolean") throw new TypeError("Cannot make a process: daemon must be a boolean");
+    this.#options = options;
+    this.#scene = currentScene();
+    this.#method = method ?? this.#scene.defaultMethod();
+    this.#daemon = daemon ?? this.#scene.self.daemon;
+    this.#name = name ?? `${new.target.name || "Process"}-${this.#scene.nextChildNumber()}`;
+  }
+
+  /** What the child runs. Subclasses override it; then own enumerable fields of the object travel, and the class must be exported by its module. */
+  run(): unknown {
+    const { target, args } = this.#options;
+    return typeof target === "function" ? target(...(args ?? []) as A) : undefined;
+  }
+
+  /**
+   * Starts it. May be called once. It is left as it was if this throws.
+   *
+   * @throws {TargetError} The function cannot be found by a child.
+   * @throws {DataCloneError} An argument cannot travel.
+   * @throws {ProcessError} It was started before; or this process may not start any.
+   */
+  start(): this {
+    this.#checkOpen("start");
+    if (this.#running !== null) throw new ProcessError(`Cannot start ${this.#name} twice; make another Process`);
+    this.#options.signal?.throwIfAborted();
+    if (currentScene().self !== this.#scene.self) throw new ProcessError(`Cannot start ${this.#name}: it was made by another process`);
+    const running = launch(this.#scene, this.#plan());
+    this.#running = running;
+    this.#scene.children.add(this as unknown as Process);
+    tell("start", { name: this.#name, pid: running.pid, method: this.#method });
+    const onAbort = () => this.terminate();
+    this.#options.signal?.addEventListener("abort", onAbort);
+    this.#sentinel = running.ended.then((ending) => this.#end(ending), (error) => {
+      this.#failure = error;
+      this.#scene.children.delete(this as unknown as Process);
+      throw error;
+    }).finally(() => this.#options.signal?.removeEventListener("abort", onAbort));
+    // Nobody has to look at it.
+    this.#sentinel.catch(() => {});
+    return this;
+  }
+
+  /**
+   * Waits until it ended.
+   *
+   * @param options `timeout` in milliseconds.
+   * @return The exit code, or null when the time is up.
+   * @throws {ProcessError} It was not started, or could not be.
+   */
+  join(options?: { timeout?: number }): Promise<number | null> {
+    try {
+      this.#checkJoin();
+      const code = this.#code();
+      if (code !== null) return Promise.resolve(code);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const timeout = options?.timeout;
+    if (timeout === undefined || timeout === Infinity) return this.#sentinel!;
+    if (!(timeout > 0)) return Promise.resolve(null);
+    return new Promise((resolve, reject) => {
+      const clock = startClock(timeout, () => resolve(null));
+      this.#sentinel!.then(resolve, reject).finally(() => clock.stop());
+    });
+  }
+
+  /** {@linkcode Process.join}, blocking. @throws {UnsupportedError} This thread may not block, or the kernel cannot be asked. */
+  joinSync(options?: { timeout?: number }): number | null {
+    this.#checkJoin();
+    const code = this.#code();
+    if (code !== null) return code;
+    const ending = this.#running!.waitSync(options?.timeout ?? Infinity);
+    return ending === null ? null : this.#end(ending);
+  }
+
+  /** Whether it was started and has not ended. */
+  isAlive(): boolean {
+    this.#checkOpen("look at");
+    return this.#running !== null && this.#code() === null && this.#failure === null;
+  }
+
+  /** Its name; only for reading by people. */
+  get name(): string {
+    return this.#name;
+  }
+
+  set name(name: string) {
+    checkName(name);
+    this.#name = name;
+  }
+
+  /** Whether it ends with its parent. */
+  get daemon(): boolean {
+    return this.#daemon;
+  }
+
+  set daemon(daemon: boolean) {
+    this.#checkOpen("change");
+    if (this.#running !== null) throw new ProcessError(`Cannot change daemon of ${this.#name}: it was started already`);
+    if (typeof daemon !== "boolean") throw new TypeError("Cannot change daemon: it must be a boolean");
+    this.#daemon = daemon;
+  }
+
+  /** Its process id; null before the start. A thread has that of its process. */
+  get pid(): number | null {
+    this.#checkOpen("look at");
+    return this.#running?.pid ?? null;
+  }
+
+  /** What tells it from others: a process's id, a thread's own number; null before the start. */
+  get ident(): number | null {
+    this.#checkOpen("look at");
+    return this.#running?.ident ?? null;
+  }
+
+  /** Null before the end; 0; 1 after an uncaught error; what it exited with; −N when signal N ended it. */
+  get exitcode(): number | null {
+    this.#checkOpen("look at");
+    return this.#code();
+  }
+
+  /** The error that ended it, or null. It has its own class where that is known here, and else is a `RemoteError` or the nearest class that is. */
+  get error(): unknown {
+    this.#checkOpen("look at");
+    return this.#error;
+  }
+
+  /** Resolves to the exit code when it ends. @throws {ProcessError} Before the start. */
+  get sentinel(): Promise<number> {
+    this.#checkOpen("look at");
+    if (this.#sentinel === null) throw new ProcessError(`Cannot wait for ${this.#name}: it was not started`);
+    return this.#sentinel;
+  }
+
+  /** Its standard output, with `stdio: "pipe"`. */
+  get stdout(): ReadableStream<Uint8Array> | null {
+    return this.#running?.stdout ?? null;
+  }
+
+  /** Its standard error, with `stdio: "pipe"`. */
+  get stderr(): ReadableStream<Uint8Array> | null {
+    return this.#running?.stderr ?? null;
+  }
+
+  /** Ends it with SIGTERM, and all its descendants. A thread is stopped. */
+  terminate(): void {
+    this.#signal("terminate", SIGTERM);
+  }
+
+  /** Ends it with SIGKILL, and all its descendants. A thread is stopped. */
+  kill(): void {
+    this.#signal("kill", SIGKILL);
+  }
+
+  /** Sends SIGINT, as Ctrl-C does. A thread is stopped. */
+  interrupt(): void {
+    this.#signal("interrupt", SIGINT);
+  }
+
+  /** Lets go of it. Afterwards only the name can be read. @throws {ProcessError} It still runs. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#running !== null && this.#code() === null && this.#failure === null) {
+      throw new ProcessError(`Cannot close ${this.#name} while it is still running: join() or terminate() it first`);
+    }
+    this.#closed = true;
+    this.#running = null;
+  }
+
+  /** Terminates it, if it still runs, and waits for its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed || this.#running === null) return;
+    if (this.isAlive()) this.terminate();
+    await this.join().catch(() => null);
+  }
+
+  /** How it stands, for people. */
+  toString(): string {
+    const state = this.#closed
+      ? "closed"
+      : this.#running === null
+      ? "initial"
+      : this.#code() === null
+      ? "started"
+      : `stopped exitcode=${this.#code()}`;
+    return `<${this.constructor.name} name='${this.#name}'${this.#running?.pid ? ` pid=${this.#running.pid}` : ""} ${state}${
+      this.#daemon ? " daemon" : ""
+    }>`;
+  }
+
+  #plan(): Launch {
+    const subclass = this.run !== Process.prototype.run ? this.constructor as new (...args: never[]) => unknown : null;
+    const fields = subclass === null ? null : { ...this } as Record<string, unknown>;
+    const { target, args, runtime, execArgv, env, cwd, stdio, permissions, resourceLimits, transfer } = this.#options;
+    return {
+      method: this.#method,
+      name: this.#name,
+      daemon: this.#daemon,
+      target: target ?? null,
+      args: args ?? [],
+      subclass,
+      fields,
+      transfer: transfer ?? [],
+      start: { runtime, execArgv, env, cwd, stdio: stdio ?? "inherit", permissions: permissions ?? "inherit", resourceLimits },
+      runInline: () => this.run(),
+      onError: (error) => {
+        this.#error = error instanceof Error
+          ? error
+          : Object.assign(new RemoteError(`The process ended with an error that is no Error: ${String(error)}`), { cause: error });
+      },
+    };
+  }
+
+  #end(ending: Ending): number {
+    if (this.#ending === null) {
+      this.#ending = ending;
+      this.#scene.children.delete(this as unknown as Process);
+      if (this.#error === null && ending.error !== undefined) this.#error = ending.error;
+      tell("exit", { name: this.#name, exitcode: this.#code() });
+    }
+    return this.#code()!;
+  }
+
+  #code(): number | null {
+    const ending = this.#ending;
+    if (ending === null) return null;
+    if (ending.signal !== null) return -ending.signal;
+    // A thread knows no signals: what it was stopped for stands in their place.
+    if (this.#asked !== null && this.#method !== "process" && this.#error === null) return -this.#asked;
+    return ending.code === 0 && this.#error !== null ? 1 : ending.code;
+  }
+
+  #signal(action: string, number: number): void {
+    this.#checkOpen(action);
+    if (this.#running === null) throw new ProcessError(`Cannot ${action} ${this.#name}: it was not started`);
+    if (this.#ending !== null || this.#failure !== null) return;
+    this.#asked = number;
+    this.#running.signal(number);
+  }
+
+  #checkOpen(action: string): void {
+    if (this.#closed) throw new ProcessError(`Cannot ${action} ${this.#name}: it is closed`);
+  }
+
+  #checkJoin(): void {
+    this.#checkOpen("join");
+    if (this.#running === null) throw new ProcessError(`Cannot join ${this.#name}: it was not started`);
+    if (currentScene().self !== this.#scene.self) throw new ProcessError(`Cannot join ${this.#name}: only its parent can`);
+    if (this.#failure !== null) throw this.#failure;
+  }
+}
+
+function checkName(name: unknown): void {
+  if (typeof name !== "string") throw new TypeError(`Cannot name a process ${String(name)}: a name must be a string`);
+}

@@ -1,0 +1,373 @@
+/**
+ * Queues.
+ *
+ * @module
+ */
+import { HANDLE, registerHandle } from "./codec.ts";
+import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
+import type { SharedObject } from "./holding.ts";
+import { defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking } from "./home.ts";
+import * as L from "./layout.ts";
+import { PENDING, type WaitOptions } from "./park.ts";
+
+/** Codec numbers of the queues. */
+const QUEUE = 1, SIMPLE_QUEUE = 2, JOINABLE_QUEUE = 3;
+const LIMIT = 2 ** 31 - 1;
+
+/** Limits of a queue. */
+export interface QueueOptions {
+  /** Most items in it; 0 or less (the default): no limit. */
+  maxsize?: number;
+  /** Most bytes of messages in it. A larger item passes when the queue is empty. Default: no limit. */
+  capacity?: number;
+}
+
+const RULES = {
+  refusePut(flags: number): void {
+    if ((flags & L.FLAG_SHUTDOWN) !== 0) throw new ShutDown("Cannot put: the queue was shut down");
+  },
+  refuseGet(flags: number): void {
+    if ((flags & L.FLAG_SHUTDOWN) !== 0) throw new ShutDown("Cannot get: the queue was shut down, and all its items were taken");
+  },
+};
+
+/** What all queues have in common. */
+abstract class AnyQueue<T> implements SharedObject {
+  readonly #backing: RingBacking;
+  #closed = false;
+  #isUsed = false;
+
+  protected constructor(options: number | QueueOptions | undefined, home: Home | RingBacking) {
+    const limits = limitsOf(options);
+    this.#backing = "messages" in home ? home : home.makeRing({ ...limits, joinable: this.kind === JOINABLE_QUEUE }, RULES);
+  }
+
+  /** Its number in the codec. */
+  protected get kind(): number {
+    return QUEUE;
+  }
+
+  /** Whether the queue holds no item now. */
+  empty(): boolean {
+    if (this.#closed && this.#isUsed) throw this.#closedError("look at");
+    return this.messages.size === 0;
+  }
+
+  /**
+   * Closes it here: this process puts and gets no more. Items that wait for room still get in. Others are not concerned.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.messages.whenPut(() => this.#backing.holding.close());
+  }
+
+  /** Closes it here. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * Whether there is something to get, or, after a shutdown, never will be. Takes nothing.
+   *
+   * @param options `timeout` in milliseconds, 0 by default.
+   */
+  poll(options?: WaitOptions): Promise<boolean> {
+    try {
+      return this.use("poll").poll({ timeout: 0, ...options });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** What travels of it. */
+  [HANDLE](): { kind: number; words: readonly number[] } {
+    if (this.#closed) throw this.#closedError("send");
+    return { kind: this.kind, words: this.#backing.holding.words() };
+  }
+
+  protected get messages(): MessagesLike {
+    return this.#backing.messages;
+  }
+
+  protected get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  protected use(action: string): MessagesLike {
+    if (this.#closed) throw this.#closedError(action);
+    this.#isUsed = true;
+    return this.messages;
+  }
+
+  protected putItem(item: T, options?: WaitOptions): Promise<void> {
+    try {
+      return this.use("put to").put(item, "item", options, full(options?.timeout));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  protected getItem(options?: WaitOptions): Promise<T> {
+    try {
+      return this.use("get from").get(options, empty(options?.timeout)) as Promise<T>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  protected putItemSync(item: T, timeout: number | undefined): void {
+    const messages = this.use("put to");
+    if (timeout === undefined || timeout > 0) mayBlock(this.messages, "putSync");
+    messages.putSync(item, "item", timeout, full(timeout));
+  }
+
+  protected getItemSync(timeout: number | undefined): T {
+    const messages = this.use("get from");
+    if (timeout === undefined || timeout > 0) mayBlock(this.messages, "getSync");
+    return messages.getSync(timeout, empty(timeout)) as T;
+  }
+
+  #closedError(action: string): ProcessError {
+    return new ProcessError(`Cannot ${action} the queue: it was closed in this process`);
+  }
+}
+
+/**
+ * A queue for any number of producers and consumers in any processes. What `put` accepted is in shared memory: it is visible to all at once, and survives its producer.
+ *
+ * @example
+ * ```ts
+ * import { Queue } from "@polyproc/multiprocessing";
+ *
+ * const queue = new Queue<string>();
+ * await queue.put("hello");
+ * console.log(queue.qsize(), await queue.get()); // 1 hello
+ * ```
+ */
+export class Queue<T = unknown> extends AnyQueue<T> {
+  readonly maxsize: number;
+  #joinThreadCancelled = false;
+
+  /**
+   * @param options Most items in it, or limits by items and bytes. Without any it grows with what is in it.
+   * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
+   * @throws {TypeError} A limit is not a number.
+   */
+  constructor(options?: number | QueueOptions, home: Home | RingBacking = defaultHome()) {
+    super(options, home);
+    this.maxsize = this.messages.maxsize;
+  }
+
+  /** How many items it holds now: exact, everywhere. */
+  qsize(): number {
+    return this.messages.size;
+  }
+
+  /** Whether an item could not be put now. */
+  full(): boolean {
+    return this.messages.isFull;
+  }
+
+  /**
+   * Puts an item; resolves once it is accepted. The item is copied at the call.
+   *
+   * @throws {Full} There was no room in time.
+   * @throws {ShutDown} The queue was shut down.
+   * @throws {DataCloneError} The item cannot travel.
+   */
+  put(item: T, options?: WaitOptions): Promise<void> {
+    return this.putItem(item, options);
+  }
+
+  /** {@linkcode Queue.put} without waiting. */
+  putNowait(item: T): void {
+    this.putItemSync(item, 0);
+  }
+
+  /** {@linkcode Queue.put}, blocking. */
+  putSync(item: T, options?: { timeout?: number }): void {
+    this.putItemSync(item, options?.timeout);
+  }
+
+  /**
+   * Gets an item.
+   *
+   * @throws {Empty} None came in time; none was taken.
+   * @throws {ShutDown} The queue was shut down and is empty.
+   */
+  get(options?: WaitOptions): Promise<T> {
+    return this.getItem(options);
+  }
+
+  /** {@linkcode Queue.get} without waiting. */
+  getNowait(): T {
+    return this.getItemSync(0);
+  }
+
+  /** {@linkcode Queue.get}, blocking. */
+  getSync(options?: { timeout?: number }): T {
+    return this.getItemSync(options?.timeout);
+  }
+
+  /**
+   * Puts several items, in order; resolves once all are accepted.
+   *
+   * @throws {Full} There was no room in time for those from some item on.
+   */
+  async putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
+    await Promise.all(Array.from(items, (item) => this.put(item, options)));
+  }
+
+  /**
+   * Gets at least one item, and as many more as are there, up to `max`.
+   *
+   * @throws {Empty} None came in time.
+   */
+  async getMany(max: number, options?: WaitOptions): Promise<T[]> {
+    if (!Number.isInteger(max) || max < 1) throw new RangeError(`Cannot get ${max} items: max must be a whole number from 1 on`);
+    const items: T[] = [await this.get(options)];
+    while (items.length < max) {
+      const item = this.messages.tryGet();
+      if (item === PENDING) break;
+      items.push(item as T);
+    }
+    return items;
+  }
+
+  /**
+   * Shuts the queue, for everybody: from now on puts throw `ShutDown`, and gets do once it is empty.
+   *
+   * @param options `immediate`: also drops the items in it.
+   */
+  shutdown(options?: { immediate?: boolean }): void {
+    this.use("shut down").shutdown(options?.immediate ?? false);
+  }
+
+  /**
+   * Resolves once all that this process put was accepted. Needed only by those who want to know: a program that ends naturally waits for it anyway.
+   *
+   * @throws {ProcessError} The queue was not closed before.
+   */
+  joinThread(): Promise<void> {
+    if (!this.isClosed) return Promise.reject(new ProcessError("Cannot join the queue's puts: close() it first"));
+    if (this.#joinThreadCancelled) return Promise.resolve();
+    return new Promise((resolve) => this.messages.whenPut(resolve));
+  }
+
+  /** Lets this process end although items still wait for room; those are lost then. */
+  cancelJoinThread(): void {
+    this.#joinThreadCancelled = true;
+    this.messages.letGo();
+  }
+
+  /** The items, until the queue is shut down and empty. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    try {
+      for (;;) yield await this.get();
+    } catch (error) {
+      if (!(error instanceof ShutDown)) throw error;
+    }
+  }
+}
+
+/** A queue whose consumers say when an item is done, so that others can wait until all are. */
+export class JoinableQueue<T = unknown> extends Queue<T> {
+  protected override get kind(): number {
+    return JOINABLE_QUEUE;
+  }
+
+  /**
+   * Says that an item which this process took is done.
+   *
+   * @throws {RangeError} More often than items were put.
+   */
+  taskDone(): void {
+    this.use("mark a task of").taskDone();
+  }
+
+  /**
+   * Resolves once every item that was put is done.
+   *
+   * @throws {AbandonedError} A consumer died, or ended, between taking an item and saying that it was done.
+   * @throws {TimeoutError} They were not done in time.
+   */
+  join(options?: WaitOptions): Promise<void> {
+    try {
+      return this.use("join").joinAll(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** {@linkcode JoinableQueue.join}, blocking. */
+  joinSync(options?: { timeout?: number }): void {
+    mayBlock(this.messages, "joinSync");
+    this.use("join").joinAllSync(options?.timeout);
+  }
+}
+
+/** The simplest queue: without limits, `put` and `get` alone. */
+export class SimpleQueue<T = unknown> extends AnyQueue<T> {
+  /** @param home The memory to make it in, by default that of the default context. */
+  constructor(home: Home | RingBacking = defaultHome()) {
+    super(undefined, home);
+  }
+
+  protected override get kind(): number {
+    return SIMPLE_QUEUE;
+  }
+
+  /** Puts an item; resolves once it is accepted. @throws {DataCloneError} The item cannot travel. */
+  put(item: T): Promise<void> {
+    return this.putItem(item);
+  }
+
+  /** {@linkcode SimpleQueue.put}, blocking. */
+  putSync(item: T): void {
+    this.putItemSync(item, undefined);
+  }
+
+  /** Gets an item. */
+  get(): Promise<T> {
+    return this.getItem();
+  }
+
+  /** {@linkcode SimpleQueue.get}, blocking. */
+  getSync(): T {
+    return this.getItemSync(undefined);
+  }
+}
+
+registerHandle(QUEUE, (words, context) => new Queue(undefined, homeOf(words, context, "the queue").reviveRing(words, RULES)));
+registerHandle(SIMPLE_QUEUE, (words, context) => new SimpleQueue(homeOf(words, context, "the queue").reviveRing(words, RULES)));
+registerHandle(
+  JOINABLE_QUEUE,
+  (words, context) => new JoinableQueue(undefined, homeOf(words, context, "the queue").reviveRing(words, RULES)),
+);
+
+function limitsOf(options: number | QueueOptions | undefined): { maxsize: number; capacity: number } {
+  const { maxsize = 0, capacity = 0 } = typeof options === "object" ? options : { maxsize: options };
+  for (const [name, limit] of Object.entries({ maxsize, capacity })) {
+    if (typeof limit !== "number" || Number.isNaN(limit)) {
+      throw new TypeError(`Cannot make a queue: ${name} must be a number, it is ${String(limit)}`);
+    }
+    if (limit > 0 && limit !== Infinity && !Number.isInteger(limit)) {
+      throw new RangeError(`Cannot make a queue: ${name} must be a whole number, it is ${limit}`);
+    }
+  }
+  // Beyond what a word holds, a limit is none.
+  return { maxsize: maxsize > 0 && maxsize <= LIMIT ? maxsize : 0, capacity: capacity > 0 && capacity <= LIMIT ? capacity : 0 };
+}
+
+function full(timeout: number | undefined): () => never {
+  return () => {
+    throw new Full(timeout === undefined || timeout <= 0 ? "The queue is full" : `The queue stayed full for ${timeout} ms`);
+  };
+}
+
+function empty(timeout: number | undefined): () => never {
+  return () => {
+    throw new Empty(timeout === undefined || timeout <= 0 ? "The queue is empty" : `The queue stayed empty for ${timeout} ms`);
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * Who is running: the current process as the program sees it, its children, its start method.
+ *
+ * @module
+ */
+import type { Adapter, StartMethod } from "./adapter.ts";
+import type { ArenaHome } from "./arena_home.ts";
+import type { Home } from "./home.ts";
+import type { Process } from "./process.ts";
+import type { World } from "./world.ts";
+
+/** The process that this code runs in. */
+export interface CurrentProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** What tells it from others: a process's id, or the number of a thread or an inline task. */
+  readonly ident: number;
+  readonly daemon: boolean;
+  /** Always null: it runs. */
+  readonly exitcode: null;
+  isAlive(): boolean;
+}
+
+/** The process that started this one. */
+export interface ParentProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** Whether it still runs. Where no memory is shared: as far as the event loop has seen. */
+  isAlive(): boolean;
+  /** Resolves to true when it has ended, to false when the time is up. */
+  join(options?: { timeout?: number }): Promise<boolean>;
+}
+
+/** What belongs to a running process, thread or inline task. */
+export interface Scene {
+  readonly world: World;
+  readonly self: CurrentProcess;
+  readonly parent: ParentProcess | null;
+  readonly children: Set<Process>;
+  /** Whether the module of its target is still being imported. */
+  isBooting: boolean;
+  /** The method that was set; null: the runtime's first. */
+  method: StartMethod | null;
+  defaultMethod(): StartMethod;
+  /** The home of a start method, as this scene takes part in it. */
+  home(method: StartMethod): Home;
+  /** Ancestry and number of the next child: `"1"`, `"1:2"`. */
+  nextChildNumber(): string;
+}
+
+/** What a scene is made of, beside its parent's. */
+export interface Role {
+  readonly name: string;
+  readonly daemon: boolean;
+  readonly ident: number;
+  /** An inline task's own part in the memory of such tasks. */
+  readonly home: ArenaHome;
+}
+
+let root: Scene | null = null;
+let store: { run<R>(value: Scene, body: () => R): R; get(): Scene | undefined } | null = null;
+
+/** The scene that the calling code belongs to. */
+export function currentScene(): Scene {
+  const scene = store?.get() ?? root;
+  if (scene === null) throw new Error("unreachable: the library was not started");
+  return scene;
+}
+
+/** Whether there is a scene already: the library starts once in a thread. */
+export function hasScene(): boolean {
+  return root !== null;
+}
+
+/** Sets the scene of this thread. */
+export function setScene(scene: Scene): void {
+  root = scene;
+}
+
+/** Runs `body` so that it, and what follows from it through its awaits, has that scene. */
+export function follow<R>(adapter: Adapter, scene: Scene, body: () => R): R {
+  store ??= adapter.follow<Scene>();
+  return store.run(scene, body);
+}
+
+/** A scene of this thread. */
+export function threadScene(world: World, self: CurrentProcess, parent: ParentProcess | null, method: StartMethod | null): Scene {
+  let children = 0;
+  const number = /-([\d:]+)$/.exec(self.name)?.[1];
+  return {
+    world,
+    self,
+    parent,
+    children: new Set(),
+    isBooting: false,
+    method,
+    defaultMethod() {
+      return this.method ?? world.adapter.can.startMethods[0];
+    },
+    home: (wanted) => world.home(wanted),
+    nextChildNumber: () => `${parent === null || number === undefined ? "" : `${number}:`}${++children}`,
+  };
+}
+
+/** The scene of an inline task. */
+export function makeScene(parent: Scene, { name, daemon, ident, home }: Role): Scene {
+  const { self, world } = parent;
+  const scene = threadScene(
+    world,
+    { name, pid: self.pid, ident, daemon, exitcode: null, isAlive: () => true },
+    { name: self.name, pid: self.pid, isAlive: () => true, join: () => Promise.resolve(false) },
+    parent.method,
+  );
+  return { ...scene, home: (wanted) => (wanted === "inline" ? home : world.home(wanted)) };
+}

@@ -1,0 +1,72 @@
+/**
+ * Waiting for several things at once.
+ *
+ * @module
+ */
+import { Connection } from "./pipe.ts";
+import { Process } from "./process.ts";
+import { JoinableQueue, Queue } from "./queue.ts";
+import { startClock, type WaitOptions } from "./park.ts";
+
+/** What can be waited for: connections and queues to receive from, processes and their sentinels to end, any promises to settle. */
+export type Waitable = Connection | Queue | JoinableQueue | Process | PromiseLike<unknown>;
+
+/**
+ * Waits until at least one of these is ready. Takes nothing from any of them.
+ *
+ * @param things A connection or queue is ready when something is there, or nothing will ever be; a process when it ended; a promise when it is settled.
+ * @param options `timeout` in milliseconds; 0 or less: only looks.
+ * @return All that are ready, in the order given; `[]` when the time is up.
+ */
+export async function wait<T extends Waitable>(things: Iterable<T>, options: WaitOptions = {}): Promise<T[]> {
+  const list = [...things];
+  const { timeout, signal } = options;
+  signal?.throwIfAborted();
+  const ready = new Set<T>();
+  const over = new AbortController();
+  const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+  try {
+    const first = new Promise<void>((resolve, reject) => {
+      for (const thing of list) {
+        const done = () => {
+          ready.add(thing);
+          resolve();
+        };
+        if (isPollable(thing)) {
+          thing.poll({ timeout: Infinity, signal: outside }).then(done, (error) => {
+            if (signal?.aborted) reject(signal.reason);
+            else if (!over.signal.aborted) reject(error);
+          });
+        } else Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
+      }
+      signal?.addEventListener("abort", () => reject(signal.reason), { signal: over.signal });
+      if (timeout !== undefined && timeout > 0 && timeout !== Infinity) {
+        const clock = startClock(timeout, resolve);
+        over.signal.addEventListener("abort", () => clock.stop());
+      }
+    });
+    first.catch(() => {});
+    // Settled promises tell after a turn; so do the others that are ready at the same time.
+    await turn();
+    if (ready.size === 0 && !(timeout !== undefined && timeout <= 0)) {
+      await first;
+      await turn();
+    }
+    signal?.throwIfAborted();
+    return list.filter((thing) => ready.has(thing));
+  } finally {
+    over.abort();
+  }
+}
+
+interface Pollable {
+  poll(options?: WaitOptions): Promise<boolean>;
+}
+
+function isPollable(thing: unknown): thing is Pollable {
+  return typeof (thing as Partial<Pollable> | null)?.poll === "function";
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

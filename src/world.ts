@@ -1,0 +1,120 @@
+/**
+ * This thread's part in the world: the adapter, what it was born with, and the homes of its shared objects.
+ *
+ * @module
+ */
+import type { Adapter, MappedHandle, MappedMemory, Memory, StartMethod } from "./adapter.ts";
+import { Arena } from "./arena.ts";
+import { ArenaHome } from "./arena_home.ts";
+import { UnsupportedError } from "./errors.ts";
+import { type Home, registerHome } from "./home.ts";
+import { LocalMemory, sharedBuffer, SharedBufferMemory } from "./memory.ts";
+import { Participant } from "./participant.ts";
+
+/** Sparse: what is not touched costs nothing. */
+const MAPPED_BYTES = 2 ** 36;
+const SMALLEST_MAPPED_BYTES = 2 ** 28;
+
+/** What a child is told of the memory that it shares. Idents are 0 where there is none. */
+export interface Inheritance {
+  /** Its slot in the mapped arena. */
+  readonly mappedIdent: number;
+  /** For a thread: the mapped memory of its process. A process inherits it otherwise. */
+  readonly mapped: MappedHandle | null;
+  /** A thread's slot in the `SharedArrayBuffer`. */
+  readonly sharedIdent: number;
+}
+
+/** The homes of one thread. */
+export class World {
+  readonly adapter: Adapter;
+  readonly #inheritance: Inheritance | null;
+  readonly #buffer: SharedArrayBuffer | null;
+  readonly #homes = new Map<StartMethod, Home>();
+  #mapped: MappedMemory | null = null;
+
+  /** @param buffer A thread's part of the inheritance that is not data. */
+  constructor(adapter: Adapter, inheritance: Inheritance | null, buffer: SharedArrayBuffer | null) {
+    this.adapter = adapter;
+    this.#inheritance = inheritance;
+    this.#buffer = buffer;
+  }
+
+  /** The home of a start method's objects, which this thread takes part in from now on. @throws {UnsupportedError} There is none here. */
+  home(method: StartMethod): Home {
+    let home = this.#homes.get(method);
+    if (home === undefined) {
+      home = this.#open(method);
+      this.#homes.set(method, home);
+      registerHome(home);
+    }
+    return home;
+  }
+
+  /** The home if it is in use already. */
+  openHome(method: StartMethod): ArenaHome | null {
+    const home = this.#homes.get(method);
+    return home instanceof ArenaHome ? home : null;
+  }
+
+  /** Opens whatever was inherited, so that handles in it can be revived. */
+  openInherited(): void {
+    if (this.#inheritance === null) return;
+    if (this.#inheritance.mappedIdent !== 0) this.home("process");
+    if (this.#buffer !== null) this.home("thread");
+  }
+
+  /** Mapped memory, if there is any here. */
+  get mapped(): MappedMemory | null {
+    return this.#mapped;
+  }
+
+  /** The buffer of the `thread` arena. */
+  get sharedBuffer(): SharedArrayBuffer | null {
+    const home = this.openHome("thread");
+    return home === null ? null : (home.me.arena.memory as SharedBufferMemory).buffer;
+  }
+
+  #open(method: StartMethod): Home {
+    const { can, birth } = this.adapter;
+    if (method === "process") {
+      if (!can.sharedMemory.process) {
+        throw new UnsupportedError(`Cannot share memory with processes: ${can.reasons["sharedMemory.process"]}`);
+      }
+      const inherited = this.#inheritance !== null && this.#inheritance.mappedIdent !== 0;
+      if (!inherited) {
+        this.#mapped = this.#makeMapped();
+        return this.#found(method, this.#mapped, can.blocking);
+      }
+      this.#mapped = birth!.memory ?? this.adapter.memory(this.#inheritance!.mapped!);
+      return this.#join(method, Arena.open(this.#mapped), this.#inheritance!.mappedIdent, can.blocking);
+    }
+    if (method === "thread") {
+      if (!can.sharedMemory.thread) throw new UnsupportedError(`Cannot share memory with threads: ${can.reasons["sharedMemory.thread"]}`);
+      const memory = new SharedBufferMemory(this.#buffer ?? sharedBuffer(), (at) => this.adapter.threadAlive(at));
+      if (this.#buffer === null) return this.#found(method, memory, can.blocking);
+      return this.#join(method, Arena.open(memory), this.#inheritance!.sharedIdent, can.blocking);
+    }
+    return this.#found(method, new LocalMemory(), false);
+  }
+
+  /** The first participant of a new arena. */
+  #found(method: StartMethod, memory: Memory, mayBlock: boolean): ArenaHome {
+    const arena = Arena.create(memory, crypto.getRandomValues(new Int32Array(1))[0]);
+    return this.#join(method, arena, arena.reserve(0), mayBlock);
+  }
+
+  #join(method: StartMethod, arena: Arena, ident: number, mayBlock: boolean): ArenaHome {
+    return new ArenaHome(method, new Participant(arena, ident, this.adapter.thread(), mayBlock));
+  }
+
+  #makeMapped(): MappedMemory {
+    for (let size = MAPPED_BYTES;; size /= 4) {
+      try {
+        return this.adapter.memory(size);
+      } catch (error) {
+        if (size <= SMALLEST_MAPPED_BYTES) throw error;
+      }
+    }
+  }
+}
