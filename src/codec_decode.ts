@@ -30,6 +30,7 @@ const {
   INT16,
   INT32,
   INT8,
+  LARGE_BYTES,
   LATER,
   MAGIC,
   MAX_DEPTH,
@@ -65,6 +66,7 @@ const textBytes = new Uint8Array(4096);
 
 // The decode under way. Module variables rather than an object, since every byte goes through them.
 let src: Uint8Array = EMPTY;
+let start = 0;
 let p = 0;
 let end = 0;
 let depth = 0;
@@ -114,7 +116,7 @@ export function decode(
   if (dirty && !active) reset();
   active = dirty = true;
   src = bytes;
-  p = offset;
+  p = start = offset;
   end = offset + length;
   context = ctx;
   moved = buffers;
@@ -156,7 +158,7 @@ type Suspended = ReturnType<typeof suspend>;
 /** Sets the decode under way aside for one that a class's codec or a reviver started. */
 // deno-lint-ignore explicit-module-boundary-types
 function suspend() {
-  const state = { src, p, end, depth, hasRefs, refs, refCount, shapes, shapeCount, deferred, rare, context, moved };
+  const state = { src, start, p, end, depth, hasRefs, refs, refCount, shapes, shapeCount, deferred, rare, context, moved };
   refs = [];
   shapes = [];
   reset();
@@ -164,7 +166,7 @@ function suspend() {
 }
 
 function resume(state: Suspended): void {
-  ({ src, p, end, depth, hasRefs, refs, refCount, shapes, shapeCount, deferred, rare, context, moved } = state);
+  ({ src, start, p, end, depth, hasRefs, refs, refCount, shapes, shapeCount, deferred, rare, context, moved } = state);
 }
 
 /** The error for bytes that no encode has written. */
@@ -237,9 +239,17 @@ export function readBuffer(byteLength: number): ArrayBuffer {
   return buffer;
 }
 
+/** Skips the zeros before the bytes of a large buffer. */
+export function align(byteLength: number): void {
+  if (byteLength < LARGE_BYTES) return;
+  const padding = (start - p) & 7;
+  need(padding);
+  p += padding;
+}
+
 /** The bytes there, not copied. */
-function part(start: number, length: number): Uint8Array {
-  return new Uint8Array(src.buffer, src.byteOffset + start, length);
+function part(from: number, length: number): Uint8Array {
+  return new Uint8Array(src.buffer, src.byteOffset + from, length);
 }
 
 /** Where the next byte is, to come back to with {@linkcode seek}. */

@@ -6,6 +6,7 @@
 
 import * as tag from "./codec_tags.ts";
 import {
+  align,
   fulfil,
   malformed,
   number,
@@ -48,6 +49,7 @@ export function readTrailer(start: number, end: number): number {
     const from = readSigned();
     const padding = readByte();
     const byteLength = readLength();
+    align(byteLength);
     if (padding > 7 || byteLength > end - 8 - position()) throw malformed("its trailer is damaged");
     trimmed.push({ from, padding, byteLength, at: position(), buffer: null });
     seek(position() + byteLength);
@@ -55,6 +57,11 @@ export function readTrailer(start: number, end: number): number {
   rareOf().trimmed = trimmed;
   seek(start);
   return at;
+}
+
+function readBytes(byteLength: number): ArrayBuffer {
+  align(byteLength);
+  return readBuffer(byteLength);
 }
 
 function readTrimmed(): TrimmedBuffer & { buffer: ArrayBuffer } {
@@ -68,11 +75,11 @@ function readTrimmed(): TrimmedBuffer & { buffer: ArrayBuffer } {
 export function readBinary(byte: number): object | undefined {
   switch (byte) {
     case tag.BUFFER:
-      return number(readBuffer(readLength()));
+      return number(readBytes(readLength()));
     case tag.RESIZABLE_BUFFER: {
       const byteLength = readLength();
       const maxByteLength = readLength();
-      const bytes = new Uint8Array(readBuffer(byteLength));
+      const bytes = new Uint8Array(readBytes(byteLength));
       try {
         // The maximum is address space, not memory.
         const buffer = new ArrayBuffer(byteLength, { maxByteLength });
@@ -92,7 +99,7 @@ export function readBinary(byte: number): object | undefined {
     case tag.WHOLE_VIEW: {
       const kind = readByte();
       const index = reserve();
-      const buffer = number(readBuffer(readLength()));
+      const buffer = number(readBytes(readLength()));
       return fulfil(index, makeView(kind, buffer, 0));
     }
     case tag.VIEW:

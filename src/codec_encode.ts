@@ -28,6 +28,7 @@ const {
   INT16,
   INT32,
   INT8,
+  LARGE_BYTES,
   LATER,
   MAGIC,
   MAX_DEPTH,
@@ -248,7 +249,9 @@ export function writeFloat(value: number): void {
 /** Copies bytes into the message now, or refers to them until it is written if they are many. */
 export function writeBytes(bytes: Uint8Array): void {
   const { length } = bytes;
-  if (length >= 0x10000) {
+  if (length >= LARGE_BYTES) {
+    ensure(8);
+    for (let padding = -messageLength() & 7; padding > 0; padding--) buf[pos++] = 0;
     extrasOf().inserts.push({ at: pos, bytes });
     return;
   }

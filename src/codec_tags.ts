@@ -99,6 +99,12 @@ export const HAS_CAUSE = 4;
 export const HAS_ERRORS = 8;
 export const HAS_NAME = 16;
 
+/**
+ * Bytes of a buffer, from so many on, begin at a multiple of eight from the message's start, with zeros before them: engines copy to and
+ * from shared memory word by word only where both sides are aligned alike, and else byte by byte.
+ */
+export const LARGE_BYTES = 0x10000;
+
 /** From here down a container's contents are deferred. */
 export const DEFER_DEPTH = 128;
 /** Deeper than this nothing is written or read, deferred or not. */
