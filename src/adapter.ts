@@ -180,6 +180,10 @@ export interface Adapter {
   setExitCode(code: number): void;
   /** In a child: ends it with that code, at once. */
   exit(code: number): never;
+  /** In a child process: makes the program's own arguments those of its parent. */
+  setArguments(args: readonly string[]): void;
+  /** The program's own arguments, without runtime and script. */
+  readonly args: readonly string[];
   /** Writes a line to standard error. */
   complain(line: string): void;
   /** Publishes on a diagnostics channel, where there are any. */

@@ -7,7 +7,7 @@ import type { StartMethod } from "./adapter.ts";
 import { BrokenPipeError, EOFError, ProcessError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { Holding } from "./holding.ts";
-import type { EndBacking, Home, MessagesLike, RingBacking, Rules } from "./home.ts";
+import type { EndBacking, Home, RingBacking, Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import { Messages } from "./messages.ts";
 import { holdingOf, type Participant, registerKind } from "./participant.ts";
@@ -60,7 +60,8 @@ export class ArenaHome implements Home {
   }
 
   #ring(block: Block, rules: Rules): RingBacking {
-    return { messages: new Messages(this, this.me, new Ring(this.me, block), rules), holding: new Holding(this.me, block, 0) };
+    const messages = new Messages(this, this.me, new Ring(this.me, block), rules);
+    return { messages, holding: messages.holding = new Holding(this.me, block, 0) };
   }
 
   #end(block: Block, end: number): EndBacking {
@@ -82,13 +83,15 @@ export class ArenaHome implements Home {
     const sending = this.#direction(block, end, rules);
     const receiving = this.#direction(block, 1 - end, rules);
     return {
-      sending: sending as MessagesLike | null,
+      sending,
       receiving,
       hold: () => {
         if (!me.hold(block, end)) {
           throw new BrokenPipeError("Cannot use this end of a pipe: both its ends were closed since it was sent on");
         }
-        return new Holding(me, block, end);
+        const holding = new Holding(me, block, end);
+        for (const messages of [sending, receiving]) if (messages !== null) messages.holding = holding;
+        return holding;
       },
     };
   }

@@ -17,6 +17,8 @@ export interface BirthMessage extends Inheritance {
   /** The child's default start method. */
   readonly method: StartMethod;
   readonly logLevel: number | null;
+  /** The program's own arguments. */
+  readonly argv: readonly string[];
   /** The function, or the subclass of Process; null: nothing is to be run. */
   readonly target: TargetSpec | null;
   readonly isSubclass: boolean;

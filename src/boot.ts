@@ -11,7 +11,9 @@ import { setDefaultHome } from "./home.ts";
 import * as L from "./layout.ts";
 import { logToStderr, startLog, tell } from "./log.ts";
 import { startClock } from "./park.ts";
+import "./pipe.ts"; // connections and queues among the arguments, also where the target's module does not import the library
 import { Process } from "./process.ts";
+import "./queue.ts";
 import { currentScene, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
 import { loadTarget } from "./target.ts";
 import { World } from "./world.ts";
@@ -69,6 +71,7 @@ async function live(
   const scene = threadScene(world, self, parentOf(world, message, parentEnd), message.method);
   begin(scene);
   if (message.logLevel !== null) logToStderr(message.logLevel);
+  if (!isThread) adapter.setArguments(message.argv);
   parentEnd.then(() => {
     if (message.daemon) adapter.exit(SIGTERM_CODE);
   });

@@ -35,6 +35,8 @@ export interface MessagesLike {
   pollSync(timeout: number | undefined): boolean;
   /** Runs `run` once no put of this process waits for room any more. */
   whenPut(run: () => void): void;
+  /** Closes this end: what waits to receive is rejected with `reason`; `released` is called when nothing here uses the ring any more. */
+  close(reason: Error, released: () => void): void;
   /** Gives up the puts that wait for room. */
   letGo(): void;
   shutdown(immediate: boolean): void;

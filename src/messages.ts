@@ -6,9 +6,9 @@
 import { decode, encode, HANDLE, type Message } from "./codec.ts";
 import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
-import type { Home, MessagesLike, Rules } from "./home.ts";
+import type { HoldingLike, Home, MessagesLike, Rules } from "./home.ts";
 import { UNIT } from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";
 import type { Participant } from "./participant.ts";
 import type { Passenger } from "./record.ts";
 import type { Outgoing, Ring, Take } from "./ring.ts";
@@ -26,6 +26,10 @@ export class Messages implements MessagesLike {
   #getting = 0;
   #whenPut: (() => void)[] = [];
   #lettingGo = new AbortController();
+  /** Ends all that waits to receive, or to be told something, when this end is closed. */
+  readonly #closing = new AbortController();
+  /** What keeps the ring's memory: whoever waits has it too, though the queue itself was dropped. */
+  holding: HoldingLike | null = null;
 
   /** @param home In which what travels in the messages is revived. */
   constructor(home: Home, me: Participant, ring: Ring, rules: Rules) {
@@ -57,6 +61,12 @@ export class Messages implements MessagesLike {
     else this.#whenPut.push(run);
   }
 
+  /** Closes this end: what waits to receive is rejected with `reason`; `released` is called when nothing here uses the ring any more. */
+  close(reason: Error, released: () => void): void {
+    this.#closing.abort(reason);
+    this.whenPut(released);
+  }
+
   /** Gives up the puts that wait for room. */
   letGo(): void {
     this.#lettingGo.abort(new ProcessError("The item was dropped: cancelJoinThread() was called"));
@@ -82,7 +92,7 @@ export class Messages implements MessagesLike {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.me.parker.sleep(this.ring.allDone, this.#joinAttempt, options, () => notDone(options?.timeout));
+    return this.#sleep(this.ring.allDone, this.#joinAttempt, options, () => notDone(options?.timeout));
   }
 
   /** {@linkcode Messages.joinAll}, blocking. */
@@ -169,7 +179,7 @@ export class Messages implements MessagesLike {
       return Promise.reject(error);
     }
     this.#getting++;
-    return this.me.parker.sleep(this.ring.notEmpty, this.#getAttempt, options, onEmpty).finally(() => {
+    return this.#sleep(this.ring.notEmpty, this.#getAttempt, options, onEmpty).finally(() => {
       this.#getting--;
     });
   }
@@ -190,13 +200,18 @@ export class Messages implements MessagesLike {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.me.parker.sleep<boolean>(this.ring.notEmpty, this.#pollAttempt, options, () => false);
+    return this.#sleep<boolean>(this.ring.notEmpty, this.#pollAttempt, options, () => false);
   }
 
   /** {@linkcode Messages.poll}, blocking. */
   pollSync(timeout: number | undefined): boolean {
     if (this.#isReady(false)) return true;
     return this.me.parker.sleepSync<boolean>(this.ring.notEmpty, this.#pollAttempt, timeout, () => false);
+  }
+
+  #sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T): Promise<T> {
+    const signal = options?.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal]);
+    return this.me.parker.sleep(set, what, { timeout: options?.timeout, signal }, onTimeout);
   }
 
   #onePutLess(): void {

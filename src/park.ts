@@ -265,6 +265,11 @@ export class Parker {
     }
   }
 
+  /** Takes somebody who died out of a set, so that a ring meant for the living is not spent on the next in that slot. */
+  forget(words: Int32Array, at: number, slot: number): void {
+    Atomics.and(words, at + L.WAITSET_MASKS + (slot >> 5), ~(1 << (slot & 31)));
+  }
+
   /** Makes everybody look at everything again: somebody died. */
   wakeEverybody(): void {
     Atomics.add(this.#head, L.EPOCH, 1);

@@ -169,6 +169,7 @@ export class Participant {
     const isMine = heap.exclusively(() => {
       if (arena.identOf(slot) !== ident) return false;
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_DEAD);
+      this.parker.forget(arena.head, L.HEAP_LOCK + L.MONITOR_WAITERS, slot);
       const blocks = heap.blocks();
       for (const block of blocks) KINDS.get(block.kind)?.repair(this, block, ident);
       for (const block of blocks) {

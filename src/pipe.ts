@@ -191,9 +191,11 @@ export class Connection implements SharedObject {
     this.#closed = true;
     const holding = this.#holding;
     if (holding === null) return;
-    const { sending } = this.#backing;
-    if (sending === null) holding.close();
-    else sending.whenPut(() => holding.close());
+    const { sending, receiving } = this.#backing;
+    const reason = new ProcessError("The connection was closed");
+    const release = () => (sending === null ? holding.close() : sending.close(reason, () => holding.close()));
+    if (receiving === null) release();
+    else receiving.close(reason, release);
   }
 
   /** Closes this end. */

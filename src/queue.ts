@@ -59,7 +59,7 @@ abstract class AnyQueue<T> implements SharedObject {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.messages.whenPut(() => this.#backing.holding.close());
+    this.messages.close(this.#closedError("wait for"), () => this.#backing.holding.close());
   }
 
   /** Closes it here. */

@@ -9,6 +9,8 @@ import { leave, takeOver } from "./monitor.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { openSegment, type Passenger, readRecord } from "./record.ts";
 
+const WAIT_SETS = [L.RING_NOT_EMPTY, L.RING_NOT_FULL, L.RING_ALL_DONE] as const;
+
 /** Index of the state of a side that holds now. @param side Index of the side's first word. */
 export function stateOf(words: Int32Array, side: number): number {
   return side + L.SIDE_STATES + (words[side + L.SIDE_SEQUENCE] & 1) * L.STATE_WORDS;
@@ -81,6 +83,9 @@ function repairRing(me: Participant, block: Block, dead: number): void {
     else repairGet(me, words, at, true);
     leave(words, at + side + L.SIDE_MONITOR, me.parker);
   }
+  for (const set of [...WAIT_SETS, L.RING_PUT + L.MONITOR_WAITERS, L.RING_GET + L.MONITOR_WAITERS]) {
+    me.parker.forget(words, at + set, dead & L.IDENT_SLOT_MASK);
+  }
   if ((words[at + L.RING_FLAGS] & L.FLAG_JOINABLE) === 0) return;
   const taken = at + L.RING_TAKEN + (dead & L.IDENT_SLOT_MASK);
   if (words[taken] === 0) return;
@@ -92,7 +97,7 @@ function repairRing(me: Participant, block: Block, dead: number): void {
 export function wakeRing(me: Participant, block: Block): void {
   const { words } = me.arena.window(block.offset);
   const at = me.arena.wordIndex(block.offset);
-  for (const set of [L.RING_NOT_EMPTY, L.RING_NOT_FULL, L.RING_ALL_DONE]) me.parker.wakeAll(words, at + set);
+  for (const set of WAIT_SETS) me.parker.wakeAll(words, at + set);
 }
 
 registerKind(L.KIND_RING, { holdings: 1, destroy: destroyRing, repair: repairRing, changed: () => {} });

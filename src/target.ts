@@ -305,13 +305,13 @@ function* declared(module: ModuleText, text: string, declaration: Declaration, o
   }
 }
 
-/** How many functions of that name a text seems to hold. */
+/** How many functions or classes of that name a text seems to hold. */
 function countOf(text: string, name: string): number {
   const all = tokens(text);
   return all.filter((token, i) => {
     if (token.text !== name || token.kind !== "word" || all[i - 1]?.text === ".") return false;
     const after = all[i + 1]?.text;
-    return all[i - 1]?.text === "function" || after === "=" || after === ":" ||
+    return all[i - 1]?.text === "function" || all[i - 1]?.text === "class" || after === "=" || after === ":" ||
       (after === "(" && all[all[i + 1].partner + 1]?.text === "{");
   }).length;
 }
@@ -393,5 +393,16 @@ function fitOf(wanted: string[], written: string[], loose: boolean): Fit {
     const bare = (words: string[]) => words.filter((word) => NOT_IN_TYPES.test(word)).join(" ");
     if (bare(wanted) === bare(written)) return SAME_BUT_TYPES;
   }
-  return loose && found >= wanted.length * RESEMBLANCE ? RESEMBLES : NO_FIT;
+  return loose && commonLength(wanted, written) >= wanted.length * RESEMBLANCE ? RESEMBLES : NO_FIT;
+}
+
+/** How many words of one list are found in the other in the same order: the length of their longest common subsequence. */
+function commonLength(a: readonly string[], b: readonly string[]): number {
+  let before = new Uint32Array(b.length + 1);
+  let row = new Uint32Array(b.length + 1);
+  for (const word of a) {
+    for (let i = 0; i < b.length; i++) row[i + 1] = word === b[i] ? before[i] + 1 : Math.max(row[i], before[i + 1]);
+    [before, row] = [row, before];
+  }
+  return before[b.length];
 }
