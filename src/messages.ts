@@ -8,7 +8,7 @@ import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import type { HoldingLike, Home, MessagesLike, Rules } from "./home.ts";
 import { UNIT } from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions, type WaitScope, type WaitSet } from "./park.ts";
 import type { Participant } from "./participant.ts";
 import type { Passenger } from "./record.ts";
 import type { Outgoing, Ring, Take } from "./ring.ts";
@@ -25,9 +25,9 @@ export class Messages implements MessagesLike {
   #putting = 0;
   #getting = 0;
   #whenPut: (() => void)[] = [];
-  #lettingGo = new AbortController();
-  /** Ends all that waits to receive, or to be told something, when this end is closed. */
-  readonly #closing = new AbortController();
+  readonly #puts: WaitScope = new Set();
+  /** What waits to receive, or to be told something. */
+  readonly #gets: WaitScope = new Set();
   /** What keeps the ring's memory: whoever waits has it too, though the queue itself was dropped. */
   holding: HoldingLike | null = null;
 
@@ -63,14 +63,14 @@ export class Messages implements MessagesLike {
 
   /** Closes this end: what waits to receive is rejected with `reason`; `released` is called when nothing here uses the ring any more. */
   close(reason: Error, released: () => void): void {
-    this.#closing.abort(reason);
+    for (const cancel of [...this.#gets]) cancel(reason);
     this.whenPut(released);
   }
 
   /** Gives up the puts that wait for room. */
   letGo(): void {
-    this.#lettingGo.abort(new ProcessError("The item was dropped: cancelJoinThread() was called"));
-    this.#lettingGo = new AbortController();
+    const reason = new ProcessError("The item was dropped: cancelJoinThread() was called");
+    for (const cancel of [...this.#puts]) cancel(reason);
   }
 
   tryGet(): unknown {
@@ -132,8 +132,7 @@ export class Messages implements MessagesLike {
     outgoing = this.ring.keep(outgoing, message);
     const passengers = message.shared;
     this.#putting++;
-    const signal = options?.signal === undefined ? this.#lettingGo.signal : AbortSignal.any([options.signal, this.#lettingGo.signal]);
-    return this.me.parker.sleep<true>(this.ring.notFull, this.#putAttempt(outgoing), { timeout: options?.timeout, signal }, onFull).then(
+    return this.me.parker.sleep<true>(this.ring.notFull, this.#putAttempt(outgoing), options, onFull, this.#puts).then(
       () => {
         this.#onePutLess();
         for (const object of passengers) (object as SharedObject)[PASSED]?.();
@@ -210,8 +209,7 @@ export class Messages implements MessagesLike {
   }
 
   #sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T): Promise<T> {
-    const signal = options?.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal]);
-    return this.me.parker.sleep(set, what, { timeout: options?.timeout, signal }, onTimeout);
+    return this.me.parker.sleep(set, what, options, onTimeout, this.#gets);
   }
 
   #onePutLess(): void {

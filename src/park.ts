@@ -62,6 +62,9 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+/** Waits that can be ended together: a call of each of these ends one, with that reason. */
+export type WaitScope = Set<(reason: unknown) => void>;
+
 interface Waiter {
   readonly what: Attempt<unknown>;
   readonly resolve: (value: unknown) => void;
@@ -128,8 +131,9 @@ export class Parker {
    * Waits without blocking. The caller made a first attempt already.
    *
    * @param onTimeout Gives the result, or throws, when the time is up.
+   * @param scope Those with which this wait can be ended.
    */
-  sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T): Promise<T> {
+  sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T, scope: WaitScope): Promise<T> {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const timeout = options?.timeout;
@@ -147,17 +151,18 @@ export class Parker {
       const giveUp = (end: () => void) => {
         if (this.#drop(set, waiter)) end();
       };
-      if (timeout !== undefined && timeout < Infinity || signal !== undefined) {
-        const onAbort = () => giveUp(() => reject(signal!.reason));
-        const clock = timeout === undefined || timeout === Infinity
-          ? undefined
-          : startClock(timeout, () => giveUp(() => settle(onTimeout).then(resolve, reject)));
-        signal?.addEventListener("abort", onAbort);
-        waiter.cleanUp = () => {
-          clock?.stop();
-          signal?.removeEventListener("abort", onAbort);
-        };
-      }
+      const cancel = (reason: unknown) => giveUp(() => reject(reason));
+      const onAbort = () => cancel(signal!.reason);
+      const clock = timeout === undefined || timeout === Infinity
+        ? undefined
+        : startClock(timeout, () => giveUp(() => settle(onTimeout).then(resolve, reject)));
+      signal?.addEventListener("abort", onAbort);
+      scope.add(cancel);
+      waiter.cleanUp = () => {
+        scope.delete(cancel);
+        clock?.stop();
+        signal?.removeEventListener("abort", onAbort);
+      };
       let group = this.#groups.get(set.key);
       if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [] });
       group.waiters.push(waiter);
