@@ -1,0 +1,76 @@
+/**
+ * What all cases share: contenders measured in alternating rounds, one JSON line each.
+ *
+ * @module
+ */
+import process from "node:process";
+
+/** One way of doing the work. */
+export interface Contender {
+  /** Who: `"polyproc process, sync"`, `"CPython"`. */
+  readonly name: string;
+  /** Does the work once; gives the figure of this round, or null where it cannot. */
+  round(): Promise<number | null> | number | null;
+  /** Ends what it started. */
+  end?(): Promise<void> | void;
+}
+
+/** A line of output. */
+export interface Line {
+  readonly case: string;
+  readonly unit: string;
+  readonly runtime: string;
+  readonly contender: string;
+  readonly median: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  /** Why there is no figure. */
+  readonly reason?: string;
+}
+
+/** Name and version of this runtime. */
+export const runtime: string = process.versions.bun !== undefined
+  ? `bun ${process.versions.bun}`
+  : process.versions.deno !== undefined
+  ? `deno ${process.versions.deno}`
+  : `node ${process.versions.node}`;
+
+/** Whether only correctness is asked for: the smallest sizes. */
+export const isTiny: boolean = process.argv.includes("--tiny");
+
+const ROUNDS = isTiny ? 1 : 7;
+const WARM_UP = isTiny ? 0 : 1;
+
+/** Measures contenders in alternating rounds and prints a line for each. @param name Of the case. @param unit Of the figures. */
+export async function measure(name: string, unit: string, contenders: readonly Contender[]): Promise<void> {
+  const samples = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
+  const reasons = new Map<Contender, string>();
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    for (const contender of contenders) {
+      if (reasons.has(contender)) continue;
+      try {
+        const figure = await contender.round();
+        if (figure === null) reasons.set(contender, "not here");
+        else if (round >= 0) samples.get(contender)!.push(figure);
+      } catch (error) {
+        reasons.set(contender, error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+  for (const contender of contenders) {
+    await contender.end?.();
+    const sorted = samples.get(contender)!.sort((a, b) => a - b);
+    const of = (index: number) => (sorted.length === 0 ? null : Number(sorted[index].toPrecision(4)));
+    const line: Line = {
+      case: name,
+      unit,
+      runtime,
+      contender: contender.name,
+      median: of(sorted.length >> 1),
+      min: of(0),
+      max: of(sorted.length - 1),
+      ...(sorted.length === 0 ? { reason: reasons.get(contender) ?? "no figure" } : {}),
+    };
+    console.log(JSON.stringify(line));
+  }
+}
