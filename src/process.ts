@@ -69,7 +69,8 @@ const SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
  */
 // deno-lint-ignore no-explicit-any -- as above
 export class Process<A extends any[] = any[]> {
-  readonly #options: ProcessOptions<A>;
+  /** Without its type of arguments, so that processes with different ones go into one array. */
+  readonly #options: ProcessOptions;
   readonly #scene: Scene;
   readonly #method: StartMethod;
   #name: string;
