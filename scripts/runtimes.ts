@@ -1,0 +1,48 @@
+/**
+ * The runtimes that the tests run on, as `npm install` put them in `node_modules`, and how each is started.
+ *
+ * @module
+ */
+
+/** The checkout, with a slash at its end. */
+export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
+/** A runtime and its arguments before the program. */
+export interface Runtime {
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+const ALL: readonly Runtime[] = [
+  { name: "node22", path: `${ROOT}node_modules/node22/bin/node`, args: [] },
+  { name: "node24", path: `${ROOT}node_modules/node24/bin/node`, args: [] },
+  { name: "node26", path: `${ROOT}node_modules/node26/bin/node`, args: [] },
+  { name: "deno", path: Deno.execPath(), args: ["run", "-A"] },
+  { name: "bun", path: `${ROOT}node_modules/bun/bin/bun.exe`, args: [] },
+];
+
+/** Their names, in the order in which they are tested. */
+export const RUNTIME_NAMES: readonly string[] = ALL.map(({ name }) => name);
+
+/** Those that are there, and why the others are not. */
+export async function findRuntimes(names: readonly string[]): Promise<{ found: Runtime[]; missing: string[] }> {
+  const found: Runtime[] = [], missing: string[] = [];
+  for (const name of names) {
+    const runtime = ALL.find((one) => one.name === name);
+    if (runtime === undefined) throw new Error(`There is no runtime ${name}: they are ${RUNTIME_NAMES.join(", ")}`);
+    try {
+      const { success } = await new Deno.Command(runtime.path, { args: ["--version"], stdout: "null", stderr: "null" }).output();
+      if (success) found.push(runtime);
+      else missing.push(`${name}: ${runtime.path} --version fails`);
+    } catch (error) {
+      missing.push(`${name}: ${(error as Error).message}`);
+    }
+  }
+  return { found, missing };
+}
+
+/** The environment of every program: the runtimes of `node_modules` come first, for children on another runtime. */
+export function environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return { PATH: `${ROOT}node_modules/.bin:${Deno.env.get("PATH") ?? ""}`, ...more };
+}
