@@ -1,0 +1,118 @@
+/**
+ * Builds the npm package: `deno run -A scripts/build_npm.ts [directory, by default npm]`. Prints the tarball's path.
+ *
+ * `deno pack` makes JavaScript and declarations of the sources, in a copy that holds nothing else: in the checkout it would take tests,
+ * benchmarks and examples along, and its `package.json` for the package's. What it cannot say is added to its result:
+ * a description, keywords, engines and the optional dependency on `koffi` (it knows only dependencies that are imported by `npm:`).
+ *
+ * @module
+ */
+
+import { ROOT } from "./runtimes.ts";
+
+/** What `deno.json` says of the library. */
+interface Manifest {
+  name: string;
+  version: string;
+  license: string;
+}
+
+/** The entry of every child. No module imports it, so `deno pack` must be told of it; users must not, so it is no export of the package. */
+const CHILD_ENTRY = "./adapters/worker.ts";
+
+const DESCRIPTION =
+  "Python's multiprocessing for JavaScript: processes, pipes and queues over Node.js, Deno and Bun, with memory shared between processes";
+
+const KEYWORDS = [
+  "multiprocessing",
+  "process",
+  "child-process",
+  "worker",
+  "worker-threads",
+  "parallel",
+  "concurrency",
+  "queue",
+  "pipe",
+  "ipc",
+  "shared-memory",
+  "node",
+  "deno",
+  "bun",
+];
+
+const ENGINES = { node: ">=22.18.0", deno: ">=2.9.0", bun: ">=1.4.0" };
+
+/** Builds the package into a directory, and returns the tarball's path. */
+export async function buildNpm(directory: string): Promise<string> {
+  const manifest = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`)) as Manifest;
+  const work = await Deno.makeTempDir({ prefix: "polyproc-npm-" });
+  try {
+    await stage(`${work}/source`, manifest);
+    await run([Deno.execPath(), "pack", "--allow-dirty", "--no-source-maps", "--output", `${work}/packed.tgz`], `${work}/source`);
+    await run(["tar", "-xzf", "packed.tgz"], work);
+    await complete(`${work}/package`);
+    await Deno.mkdir(directory, { recursive: true });
+    // npm writes the file that it would publish, and names it.
+    const out = await run(
+      ["npm", "pack", "--ignore-scripts", "--json", "--pack-destination", await Deno.realPath(directory)],
+      `${work}/package`,
+    );
+    const [{ filename }] = Object.values(JSON.parse(out) as Record<string, { filename: string }>);
+    return `${await Deno.realPath(directory)}/${filename}`;
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+/** Copies what the package is made of. */
+async function stage(source: string, { name, version, license }: Manifest): Promise<void> {
+  await Deno.mkdir(source);
+  await Deno.copyFile(`${ROOT}mod.ts`, `${source}/mod.ts`);
+  for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+    await Deno.copyFile(`${ROOT}${file}`, `${source}/${file}`).catch((error) => {
+      if (file !== "CHANGELOG.md" || !(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
+  for (const directory of ["src", "adapters"]) {
+    await Deno.mkdir(`${source}/${directory}`);
+    for await (const { name } of Deno.readDir(`${ROOT}${directory}`)) {
+      if (name.endsWith(".ts")) await Deno.copyFile(`${ROOT}${directory}/${name}`, `${source}/${directory}/${name}`);
+    }
+  }
+  const config = { name, version, license, exports: { ".": "./mod.ts", "./worker": CHILD_ENTRY } };
+  await Deno.writeTextFile(`${source}/deno.json`, JSON.stringify(config));
+}
+
+/** Completes the `package.json` that `deno pack` wrote. */
+async function complete(directory: string): Promise<void> {
+  const development = JSON.parse(await Deno.readTextFile(`${ROOT}package.json`)) as { devDependencies: Record<string, string> };
+  const written = JSON.parse(await Deno.readTextFile(`${directory}/package.json`)) as Record<string, unknown> & {
+    exports: Record<string, unknown>;
+  };
+  const { name, version, type, license, exports, ...others } = written;
+  delete exports["./worker"];
+  const complete = {
+    name,
+    version,
+    description: DESCRIPTION,
+    keywords: KEYWORDS,
+    license,
+    type,
+    engines: ENGINES,
+    // Importing it starts the library, and its modules make themselves known to each other.
+    sideEffects: true,
+    ...others,
+    exports: { ...exports, "./package.json": "./package.json" },
+    optionalDependencies: { koffi: development.devDependencies.koffi },
+    publishConfig: { access: "public" },
+  };
+  await Deno.writeTextFile(`${directory}/package.json`, `${JSON.stringify(complete, null, 2)}\n`);
+}
+
+async function run([command, ...args]: string[], cwd: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, cwd, stdin: "null" }).output();
+  if (success) return new TextDecoder().decode(stdout);
+  throw new Error(`${[command, ...args].join(" ")} failed:\n${new TextDecoder().decode(stderr)}`);
+}
+
+if (import.meta.main) console.log(await buildNpm(Deno.args[0] ?? `${ROOT}npm`));
