@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readlinkSync, realpathSync, writeSync } from "node:fs";
+import { existsSync, readlinkSync, writeSync } from "node:fs";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import * as threads from "node:worker_threads";
@@ -139,7 +139,7 @@ function startProcess(plan: StartPlan): Child {
       config: plan.runtime === "deno" ? facts.config() : null,
       main: process.argv[1] ?? "",
     });
-    const started = command(plan, facts, birthArgument, process.argv.slice(2));
+    const started = command(plan, facts, birthArgument);
     path = started.path;
     const { promise: ended, resolve } = Promise.withResolvers<Ending>();
     const child = bun.spawn([path, ...started.args], {
@@ -185,15 +185,6 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
   }
 }
 
-/** As `import.meta.url` has it in the module that the program was started with. */
-function mainUrl(): string | null {
-  try {
-    return birth === null ? pathToFileURL(realpathSync(process.argv[1])).href : null;
-  } catch {
-    return null; // there is no such file: `--eval`, standard input
-  }
-}
-
 let can: Capabilities | null = null;
 let at: ThreadId | null = null;
 
@@ -210,6 +201,17 @@ function thread(): ThreadId {
     at = { pid: process.pid, tid };
   }
   return at;
+}
+
+/** Bun goes on after a rejection that nobody handled, and a thread then ends with 0. A child ends with 1 as on the other runtimes, unless the program handles rejections. */
+function onCrashOrRejection(hear: (error: unknown) => void): void {
+  onCrash(hear);
+  process.on("unhandledRejection", (error) => {
+    if (process.listenerCount("unhandledRejection") > 1 || process.listenerCount("uncaughtException") > 0) return;
+    hear(error);
+    adapter.complain(error instanceof Error ? error.stack ?? String(error) : String(error));
+    process.exit(1);
+  });
 }
 
 /** The adapter. */
@@ -235,14 +237,20 @@ export const adapter: Adapter = {
   memory: (from) => sharing.memory(from),
   kill,
   onExit: (run) => void process.on("exit", run),
-  onCrash,
-  main: mainUrl(),
+  onCrash: onCrashOrRejection,
+  origin,
+  follow,
+  get main() {
+    return bun.main === "" ? null : pathToFileURL(birth === null ? bun.main : process.argv[1]).href;
+  },
   setExitCode(code) {
     process.exitCode = code;
   },
-  origin,
-  follow,
   exit: (code) => process.exit(code),
+  setArguments: (args) => void process.argv.splice(2, Infinity, ...args),
+  get args() {
+    return process.argv.slice(2);
+  },
   complain(line) {
     if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
       try {

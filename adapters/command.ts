@@ -96,7 +96,7 @@ export function nodeFlags(execArgv: readonly string[]): string[] {
 }
 
 /** The executable and its arguments that start a child by the plan. Throws what makes `ended` reject. */
-export function command(plan: StartPlan, facts: ParentFacts, birth: string, argv: readonly string[]): { path: string; args: string[] } {
+export function command(plan: StartPlan, facts: ParentFacts, birth: string): { path: string; args: string[] } {
   const runtime = plan.runtime ?? facts.runtime, same = runtime === facts.runtime;
   const path = facts.env(`POLYPROC_${runtime.toUpperCase()}`) || (same ? facts.execPath : runtime);
   const heapMb = plan.resourceLimits?.maxOldSpaceMb, extra = plan.execArgv ?? [];
@@ -121,7 +121,7 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string, argv
     }
     if (same) args.push(...facts.execArgv);
   }
-  args.push(...extra, entryArgument(runtime), birth, ...argv);
+  args.push(...extra, entryArgument(runtime), birth);
   return { path, args };
 }
 

@@ -10,24 +10,16 @@ import { type ByteStream, FramedPort } from "./channel.ts";
 import { ChildProcess, stillborn } from "./child_process.ts";
 import { type BirthArgument, cannotStart, command, entry, type ParentFacts, readBirth, writeBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
-import { canUnref, core, type DenoForeign, DenoSocketStream, futexBell, loadForeign } from "./deno_ffi.ts";
+import { canUnref, type DenoForeign, DenoSocketStream, futexBell, loadForeign } from "./deno_ffi.ts";
 import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { NodeSocketStream } from "./node_socket.ts";
 import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_stack.ts";
 import { AF_UNIX, FIONCLEX, signalName, signalNumber, SOCK_CLOEXEC, SOCK_STREAM } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, follow, kill, publish, standard } from "./standard.ts";
+import { cores, follow, kill, nodeProcess, onCrash, publish, standard } from "./standard.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
-interface NodeProcess {
-  argv: string[];
-  env: Record<string, string | undefined>;
-  exit(code: number): never;
-  on(event: string, run: () => void): void;
-}
-
-const nodeProcess = () => (globalThis as unknown as { process: NodeProcess }).process;
 const isMainThread = typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "undefined";
 
 function granted(descriptor: Deno.PermissionDescriptor): boolean {
@@ -64,29 +56,37 @@ function socketStream(fd: number): ByteStream {
 }
 
 const born: BirthArgument | null = isMainThread ? readBirth(Deno.args[0]) : null;
-let argv: readonly string[] = Deno.args, main = born?.main ?? "", config = born?.config;
+let main = born?.main ?? "", config = born?.config;
 let threadData: ThreadBirth | null = null;
 
-/** `process.argv` as the program would see it in the parent, once somebody looks at `process`: loading it at every start would cost 10 ms. */
-function repairArgvLate(): void {
+/** Whether `process` was looked at since the birth of this child. */
+let isProcessKnown = true;
+
+function setArguments(args: readonly string[]): void {
+  Object.defineProperty(Deno, "args", { value: Object.freeze([...args]), configurable: true });
+  if (isProcessKnown) nodeProcess().argv.splice(1, Infinity, ...(main === "" ? [] : [main]), ...args);
+}
+
+/** Puts `process.argv` right once somebody looks at `process`: loading that at every start would cost 10 ms. */
+function setArgumentsLate(): void {
   const own = Object.getOwnPropertyDescriptor(globalThis, "process");
-  if (own?.get === undefined) return;
+  if (own?.get === undefined) return setArguments([]);
+  isProcessKnown = false;
   Object.defineProperty(globalThis, "process", {
     ...own,
     get() {
       Object.defineProperty(globalThis, "process", own);
-      const process = nodeProcess();
-      process.argv.splice(1, 2, ...(main === "" ? [] : [main]));
-      return process;
+      isProcessKnown = true;
+      setArguments(Deno.args);
+      return nodeProcess();
     },
   });
+  setArguments([]);
 }
 
 function takeBirth(): Birth | null {
   if (born !== null) {
-    argv = Deno.args.slice(1);
-    Object.defineProperty(Deno, "args", { value: Object.freeze([...argv]) });
-    repairArgvLate();
+    setArgumentsLate();
     const memory = sharing.born(born);
     return { kind: "process", port: new FramedPort(socketStream(born.channelFd)), memory };
   }
@@ -97,7 +97,13 @@ function takeBirth(): Birth | null {
   main = thread.data.main;
   nodeProcess().argv[1] = main;
   // Deno's own exit from a thread skips the hooks.
-  (Deno as { exit: (code?: number) => never }).exit = (code) => nodeProcess().exit(code ?? Deno.exitCode);
+  const { exit } = Deno;
+  let isExiting = false;
+  (Deno as { exit: (code?: number) => never }).exit = (code) => {
+    if (isExiting) return exit(code); // `process.exit` ends here
+    isExiting = true;
+    return nodeProcess().exit(code ?? Deno.exitCode);
+  };
   return thread.birth;
 }
 
@@ -144,7 +150,6 @@ function startByNode(plan: StartPlan): Child {
     sharing,
     facts,
     main: mainModule(),
-    argv,
     web: Readable.toWeb,
   });
 }
@@ -167,7 +172,7 @@ function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
       config: (plan.runtime ?? "deno") === "deno" ? facts.config() : null,
       main: mainModule(),
     });
-    const started = command(plan, facts, birthArgument, argv);
+    const started = command(plan, facts, birthArgument);
     path = started.path;
     const output = ({ inherit: "inherit", pipe: "piped", ignore: "null" } as const)[plan.stdio];
     const spawning = new Deno.Command(path, {
@@ -216,7 +221,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       return foreign === null ? startByNode(plan) : startByCommand(plan, foreign);
     }
     const threads = standard<WorkerThreads>("node:worker_threads");
-    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv, env: nodeProcess().env, limits: false });
+    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env: nodeProcess().env, limits: false });
   } catch (error) {
     return stillborn(error);
   }
@@ -262,21 +267,29 @@ function thread(): ThreadId {
   return at;
 }
 
-/** Calls `run` when nothing is left to do, until it starts nothing any more. */
-function onIdle(run: () => void): void {
-  if (!isMainThread) return nodeProcess().on("beforeExit", run);
-  let asked = false, stop = false;
-  globalThis.addEventListener("beforeunload", (event) => {
-    // What `run` starts counts only if this event is cancelled, and cancelling it for nothing would go on for ever: so one turn of the loop tells whether there is more.
-    if (stop) return;
-    if (!asked) run();
-    asked = true;
-    event.preventDefault();
-    setTimeout(() => {
-      asked = false;
-      stop = core?.eventLoopHasMoreWork?.() === false;
+const crashHearers: ((error: unknown) => void)[] = [];
+const isPrevented = Object.getOwnPropertyDescriptor(Event.prototype, "defaultPrevented")!.get!;
+
+/** Hears of an error once every handler was asked and none took it: that is when Deno looks whether the event was cancelled. */
+function onMainCrash(hear: (error: unknown) => void): void {
+  if (crashHearers.push(hear) > 1) return;
+  const listen = (event: Event) => {
+    const error = (event as ErrorEvent).error ?? (event as PromiseRejectionEvent).reason;
+    let isHeard = false;
+    Object.defineProperty(event, "defaultPrevented", {
+      get() {
+        if (isPrevented.call(event)) return true;
+        const process = nodeProcess();
+        if (!isHeard && process.listenerCount("uncaughtException") + process.listenerCount("unhandledRejection") === 0) {
+          isHeard = true;
+          for (const hear of crashHearers) hear(error);
+        }
+        return false;
+      },
     });
-  });
+  };
+  globalThis.addEventListener("error", listen);
+  globalThis.addEventListener("unhandledrejection", listen);
 }
 
 /** The adapter. */
@@ -289,7 +302,14 @@ export const adapter: Adapter = {
   thread,
   threadAlive(at) {
     const parts = sharing.parts;
-    return parts === null || threadExists(parts.foreign.libc, at);
+    if (parts !== null) return threadExists(parts.foreign.libc, at);
+    if (Deno.build.os !== "linux") return true;
+    try {
+      Deno.statSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+      return true;
+    } catch (error) {
+      return !(error instanceof Deno.errors.NotFound); // it takes a permission
+    }
   },
   start,
   memory: (from) => sharing.memory(from),
@@ -303,23 +323,39 @@ export const adapter: Adapter = {
     return false;
   },
   onExit(run) {
-    // `unload` also comes with Deno.exit; a thread has only the other.
-    if (isMainThread) globalThis.addEventListener("unload", () => run(Deno.exitCode));
-    else (nodeProcess() as unknown as { on(event: string, run: (code: number) => void): void }).on("exit", run);
+    if (!isMainThread) return nodeProcess().on("exit", run);
+    let isDone = false;
+    const once = (code: number) => {
+      if (!isDone) run(code);
+      isDone = true;
+    };
+    globalThis.addEventListener("unload", () => once(Deno.exitCode));
+    onMainCrash(() => once(1)); // which has no `unload`
   },
-  onCrash(hear) {
-    globalThis.addEventListener("error", (event) => hear(event.error));
-    globalThis.addEventListener("unhandledrejection", (event) => hear(event.reason));
-  },
-  main: birth === null ? Deno.mainModule : null,
-  setExitCode(code) {
-    Deno.exitCode = code;
-  },
+  onCrash: isMainThread ? onMainCrash : onCrash,
   origin,
   follow,
+  get main() {
+    const path = mainModule();
+    return path === ""
+      ? null
+      : path.startsWith("/")
+      ? new URL(`file://${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`).href
+      : path;
+  },
+  setExitCode(code) {
+    if (isMainThread) Deno.exitCode = code;
+    else nodeProcess().exitCode = code;
+  },
+  setArguments(args) {
+    setArguments(args);
+  },
+  get args() {
+    return Deno.args;
+  },
   exit: (code) => isMainThread ? Deno.exit(code) : nodeProcess().exit(code),
   complain(line) {
-    if (threadData !== null && threadData.stdio !== "inherit") return console.error(line);
+    if (threadData !== null && threadData.stdio !== "inherit") return void nodeProcess().stderr.write(line + "\n");
     const bytes = new TextEncoder().encode(line + "\n");
     for (let sent = 0; sent < bytes.length;) sent += Deno.stderr.writeSync(bytes.subarray(sent));
   },

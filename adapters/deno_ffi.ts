@@ -34,12 +34,11 @@ export interface DenoForeign extends Foreign {
 interface Core {
   refOpPromise(promise: Promise<unknown>): void;
   unrefOpPromise(promise: Promise<unknown>): void;
-  eventLoopHasMoreWork?(): boolean;
 }
 
 /** Deno's own core; not public, so each use copes with its absence. */
-export const core: Core | undefined =
-  (Deno as unknown as Record<symbol, { core?: Core }>)[(Deno as unknown as { internal: symbol }).internal]?.core;
+const core: Core | undefined = (Deno as unknown as Record<symbol, { core?: Core }>)[(Deno as unknown as { internal: symbol }).internal]
+  ?.core;
 
 /** Whether a waiting call can be kept from keeping the program alive. */
 export const canUnref: boolean = typeof core?.unrefOpPromise === "function" && typeof core.refOpPromise === "function";

@@ -5,7 +5,8 @@
  */
 
 import * as childProcess from "node:child_process";
-import { existsSync, readlinkSync, realpathSync, writeSync } from "node:fs";
+import { existsSync, readlinkSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { Readable } from "node:stream";
@@ -50,17 +51,16 @@ function pipeBell(foreign: Foreign, onRing: () => void): Bell {
   };
 }
 
+const born = threads.isMainThread ? readBirth(process.argv[2]) : null;
 const sharing = new Sharing({
   platform: process.platform,
   machine: process.arch,
   pid: process.pid,
   isMainThread: threads.isMainThread,
   env: (name) => process.env[name],
-  loadForeign,
+  loadForeign: () => loadForeign(born !== null || !threads.isMainThread),
   bell: pipeBell,
 });
-
-const born = threads.isMainThread ? readBirth(process.argv[2]) : null;
 let config: string | null | undefined = born?.config;
 
 function takeBirth(): Birth | null {
@@ -69,7 +69,6 @@ function takeBirth(): Birth | null {
     if (thread !== null && thread.data.main !== "") process.argv[1] = thread.data.main;
     return thread?.birth ?? null;
   }
-  // As the program would see it in the parent.
   process.argv.splice(1, 2, ...(born.main === "" ? [] : [born.main]));
   const memory = sharing.born(born);
   const socket = new Socket({ fd: born.channelFd, readable: true, writable: true });
@@ -88,7 +87,7 @@ const facts: ParentFacts = {
 };
 
 function startProcess(plan: StartPlan): Child {
-  const argv = process.argv.slice(2), main = process.argv[1] ?? "";
+  const main = process.argv[1] ?? "";
   return spawnChild(plan, {
     childProcess,
     signals: constants.signals,
@@ -97,7 +96,7 @@ function startProcess(plan: StartPlan): Child {
     sharing,
     facts,
     main,
-    argv,
+
     web: Readable.toWeb,
   });
 }
@@ -115,15 +114,6 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
     });
   } catch (error) {
     return stillborn(error);
-  }
-}
-
-/** As `import.meta.url` has it in the module that the program was started with. */
-function mainUrl(): string | null {
-  try {
-    return birth === null ? pathToFileURL(realpathSync(process.argv[1])).href : null;
-  } catch {
-    return null; // there is no such file: `--eval`, standard input
   }
 }
 
@@ -164,6 +154,19 @@ function thread(): ThreadId {
   return at;
 }
 
+let main: string | null = null;
+
+function mainUrl(): string | null {
+  const path = process.argv[1];
+  if (path === undefined) return null;
+  try {
+    // As Node does: without its extension, or a directory, or through a link.
+    return pathToFileURL(createRequire(process.cwd() + "/").resolve(path)).href;
+  } catch {
+    return null;
+  }
+}
+
 /** The adapter. */
 export const adapter: Adapter = {
   get can() {
@@ -182,13 +185,19 @@ export const adapter: Adapter = {
   kill,
   onExit: (run) => void process.on("exit", run),
   onCrash,
-  main: mainUrl(),
+  origin,
+  follow,
+  get main() {
+    return main ??= mainUrl();
+  },
   setExitCode(code) {
     process.exitCode = code;
   },
-  origin,
-  follow,
   exit: (code) => process.exit(code),
+  setArguments: (args) => void process.argv.splice(2, Infinity, ...args),
+  get args() {
+    return process.argv.slice(2);
+  },
   complain(line) {
     if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
       try {

@@ -72,12 +72,25 @@ function overNodeFfi(ffi: NodeFfi): Foreign {
   });
 }
 
+/** Runs `load` without the warning that `node:ffi` is experimental: it was printed by the root, and every child would repeat it. */
+function quietly<T>(load: () => T): T {
+  const own = Object.getOwnPropertyDescriptor(process, "emitWarning");
+  process.emitWarning = () => {};
+  try {
+    return load();
+  } finally {
+    if (own === undefined) delete (process as { emitWarning?: unknown }).emitWarning;
+    else Object.defineProperty(process, "emitWarning", own);
+  }
+}
+
 /**
  * Loads foreign functions.
  *
+ * @param isChild Whether the root has printed the warnings.
  * @throws {UnsupportedError} There are none.
  */
-export function loadForeign(): Foreign {
+export function loadForeign(isChild: boolean): Foreign {
   const require = createRequire(import.meta.url);
   let koffi: Koffi | null = null;
   try {
@@ -86,7 +99,10 @@ export function loadForeign(): Foreign {
     // Not installed, or not for this machine.
   }
   if (koffi !== null) return overKoffi(koffi);
-  const ffi = process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
-  if (ffi === undefined) throw new UnsupportedError("no foreign-function interface: npm install koffi, or use Node 26.1 or later");
-  return overNodeFfi(ffi);
+  const load = () => {
+    const ffi = process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
+    if (ffi === undefined) throw new UnsupportedError("no foreign-function interface: npm install koffi, or use Node 26.1 or later");
+    return overNodeFfi(ffi);
+  };
+  return isChild ? quietly(load) : load();
 }

@@ -23,7 +23,6 @@ export interface SpawnHost {
   readonly sharing: Sharing;
   readonly facts: ParentFacts;
   readonly main: string;
-  readonly argv: readonly string[];
   /** `Readable.toWeb`. */
   web(stream: Readable): unknown;
 }
@@ -42,7 +41,7 @@ export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
       config: (plan.runtime ?? facts.runtime) === "deno" ? facts.config() : null,
       main: host.main,
     });
-    const started = command(plan, facts, birth, host.argv);
+    const started = command(plan, facts, birth);
     path = started.path;
     const child = host.childProcess.spawn(path, started.args, {
       cwd: plan.cwd,

@@ -115,7 +115,7 @@ export const O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o200000
 /** `ioctl` requests that set and clear close-on-exec: unlike `fcntl` they need no third argument. */
 export const FIOCLEX = 0x5451, FIONCLEX = 0x5450;
 /** Sockets. */
-export const AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_NONBLOCK = O_NONBLOCK, SOCK_CLOEXEC = O_CLOEXEC;
+export const AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_NONBLOCK: number = O_NONBLOCK, SOCK_CLOEXEC: number = O_CLOEXEC;
 export const MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, SHUT_RDWR = 2;
 export const POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
 export const PR_SET_PDEATHSIG = 1, SIGKILL = 9;

@@ -10,7 +10,7 @@ import type { Bell } from "./bells.ts";
 import { Knocker } from "./bells.ts";
 import { Mapped, type MappedHost } from "./mapped_memory.ts";
 import type { BirthArgument } from "./command.ts";
-import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, SIGKILL, type SyscallNumbers, syscallNumbers } from "./posix.ts";
+import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, SIGKILL, syscallNumbers } from "./posix.ts";
 
 /** What a runtime says for it. */
 export interface SharingHost {

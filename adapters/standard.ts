@@ -6,13 +6,34 @@
 
 import type { Adapter } from "../src/adapter.ts";
 
-interface NodeProcess {
+/** What is used of `process`. */
+export interface NodeProcess {
+  argv: string[];
+  readonly env: Record<string, string | undefined>;
+  readonly stderr: { write(text: string): unknown };
+  exitCode: number | string | null | undefined;
+  exit(code: number): never;
+  kill(pid: number, signal: number): void;
   getBuiltinModule(name: string): unknown;
+  on(event: string, run: (...args: never[]) => void): void;
+  listenerCount(event: string): number;
+}
+
+/** The global, not an import: on Deno that is loaded when first looked at. */
+export function nodeProcess(): NodeProcess {
+  return (globalThis as unknown as { process: NodeProcess }).process;
 }
 
 /** A standard module, without `import`, so that it can be had at once and late. */
 export function standard<T>(name: string): T {
-  return (globalThis as unknown as { process: NodeProcess }).process.getBuiltinModule(name) as T;
+  return nodeProcess().getBuiltinModule(name) as T;
+}
+
+/** {@linkcode Adapter.onCrash} by Node's event, which also comes for errors that the program catches with a handler of its own. */
+export function onCrash(hear: (error: unknown) => void): void {
+  nodeProcess().on("uncaughtExceptionMonitor", (error: unknown) => {
+    if (nodeProcess().listenerCount("uncaughtException") === 0) hear(error);
+  });
 }
 
 /** {@linkcode Adapter.follow} by `AsyncLocalStorage`. */
@@ -51,18 +72,10 @@ export function cores(): Adapter["cores"] {
 /** {@linkcode Adapter.kill} by `process.kill`. */
 export function kill(pid: number, signal: number): boolean {
   try {
-    (globalThis as unknown as { process: { kill(pid: number, signal: number): void } }).process.kill(pid, signal);
+    nodeProcess().kill(pid, signal);
     return true;
   } catch (error) {
     if ((error as { code?: string }).code === "ESRCH") return false;
     throw error;
   }
-}
-
-/** {@linkcode Adapter.onCrash} by an event that only looks on. */
-export function onCrash(hear: (error: unknown) => void): void {
-  (globalThis as unknown as { process: { on(event: string, hear: (error: unknown) => void): void } }).process.on(
-    "uncaughtExceptionMonitor",
-    hear,
-  );
 }

@@ -33,6 +33,9 @@ export interface ThreadHost {
   readonly limits: boolean;
 }
 
+/** From this size on a message is copied here and moved. */
+const LARGE = 4096;
+
 type Message = readonly [bytes: Uint8Array, extra: readonly unknown[]];
 
 /** A port over a worker or the parent's port: the two ends of the same thing. */
@@ -50,8 +53,8 @@ class ThreadPort implements Port {
 
   post(bytes: Uint8Array, extra: readonly unknown[] = [], transfer: readonly ArrayBuffer[] = []): void {
     if (this.#closed) return;
-    // Cloning a part of a buffer would copy the whole buffer.
-    const whole = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+    // Cloning a part of a buffer would copy the whole buffer, and Deno clones slowly: a copy of our own can be moved.
+    const whole = bytes.byteLength < LARGE && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
     const moved = whole === bytes ? transfer : [...transfer, whole.buffer];
     this.#end.postMessage([whole, extra] satisfies Message, moved as ArrayBuffer[]);
   }

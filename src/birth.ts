@@ -5,6 +5,7 @@
  */
 import type { StartMethod } from "./adapter.ts";
 import { decode, encode } from "./codec.ts";
+import type { LogInheritance } from "./log.ts";
 import type { TargetSpec } from "./target.ts";
 import type { Inheritance } from "./world.ts";
 
@@ -14,9 +15,9 @@ export interface BirthMessage extends Inheritance {
   readonly daemon: boolean;
   readonly parentPid: number;
   readonly parentName: string;
-  /** The child's default start method. */
+  /** How it was started, which is its own default start method. */
   readonly method: StartMethod;
-  readonly logLevel: number | null;
+  readonly log: LogInheritance;
   /** The program's own arguments. */
   readonly argv: readonly string[];
   /** The function, or the subclass of Process; null: nothing is to be run. */

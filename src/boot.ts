@@ -6,10 +6,10 @@
 import type { Adapter, Birth } from "./adapter.ts";
 import { type BirthMessage, fromBytes, type Payload, toBytes } from "./birth.ts";
 import { decode } from "./codec.ts";
-import { RemoteError } from "./errors.ts";
+import { describe, portable } from "./error_report.ts";
 import { setDefaultHome } from "./home.ts";
 import * as L from "./layout.ts";
-import { logToStderr, startLog, tell } from "./log.ts";
+import { inheritLog, startLog, tell } from "./log.ts";
 import { startClock } from "./park.ts";
 import "./pipe.ts"; // connections and queues among the arguments, also where the target's module does not import the library
 import { Process } from "./process.ts";
@@ -70,14 +70,17 @@ async function live(
   } as const;
   const scene = threadScene(world, self, parentOf(world, message, parentEnd), message.method);
   begin(scene);
-  if (message.logLevel !== null) logToStderr(message.logLevel);
+  inheritLog(message.log);
   if (!isThread) adapter.setArguments(message.argv);
   parentEnd.then(() => {
     if (message.daemon) adapter.exit(SIGTERM_CODE);
   });
   scene.isBooting = true;
-  let error: unknown;
-  adapter.onCrash((crash) => birth.port.post(errorBytes(crash)));
+  const die = (crash: unknown) => {
+    adapter.complain(`Process ${message.name}:\n${describe(crash)}`);
+    birth.port.post(toBytes({ type: "error", error: portable(crash) }));
+  };
+  adapter.onCrash(die);
   try {
     world.openInherited();
     adapter.onExit((code) => sayExit(world, message, code));
@@ -86,15 +89,12 @@ async function live(
     await run();
     // From here on the program goes on as long as its event loop has something to do.
     birth.port.unref();
-    return;
-  } catch (thrown) {
-    error = thrown;
+  } catch (error) {
+    die(error);
+    adapter.setExitCode(1);
+    await birth.port.flushed();
+    adapter.exit(1);
   }
-  adapter.complain(`Process ${message.name}:\n${error instanceof Error ? error.stack ?? String(error) : String(error)}`);
-  birth.port.post(errorBytes(error));
-  adapter.setExitCode(1);
-  await birth.port.flushed();
-  adapter.exit(1);
 }
 
 /** Finds what is to be run, and what it is given. */
@@ -162,15 +162,4 @@ function parentOf(world: World, message: BirthMessage, parentEnd: Promise<void>)
 function sayExit(world: World, message: BirthMessage, code: number): void {
   const me = world.openHome("thread")?.me;
   if (message.sharedIdent !== 0 && me !== undefined) me.arena.head[me.arena.slot(me.slot) + L.SLOT_EXIT] = code + 1;
-}
-
-/** An error as it travels; one that cannot, as its text. */
-function errorBytes(error: unknown): Uint8Array {
-  try {
-    return toBytes({ type: "error", error });
-  } catch {
-    const text = new RemoteError(error instanceof Error ? error.message : String(error));
-    if (error instanceof Error && error.stack !== undefined) text.stack = error.stack;
-    return toBytes({ type: "error", error: text });
-  }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Child, Ending, StartMethod, StartPlan } from "./adapter.ts";
+import type { Arena } from "./arena.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
 import { encode, HANDLE, type Message, move } from "./codec.ts";
@@ -11,9 +12,9 @@ import { DataCloneError, ProcessError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { launchInline } from "./inline.ts";
 import * as L from "./layout.ts";
-import { inheritedLevel } from "./log.ts";
+import { logInheritance } from "./log.ts";
 import { startClock } from "./park.ts";
-import type { Scene } from "./scene.ts";
+import { MAIN_GUARD, type Scene } from "./scene.ts";
 import { resolveClass, resolveTarget, type TargetSpec } from "./target.ts";
 
 /** What is to be started. */
@@ -47,14 +48,10 @@ export interface Running {
   signal(number: number): void;
 }
 
+const SIGINT = 2;
+
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
-
-const MAIN_GUARD =
-  `its main module is still being imported. A child imports that module too, so what starts processes belongs behind a main guard:
-
-  if (import.meta.main) { … }             // Deno, Bun, Node 24.2 and later
-  if (mp.isMain(import.meta)) { … }       // everywhere`;
 
 /** Starts a child. @throws What `Process.start` throws. */
 export function launch(scene: Scene, plan: Launch): Running {
@@ -101,11 +98,9 @@ function findTarget(scene: Scene, plan: Launch): TargetSpec | null {
 function reserveSeats(scene: Scene, isThread: boolean): Seat[] {
   const { world } = scene;
   const homes: ArenaHome[] = [];
-  if (isThread) {
-    homes.push(world.home("thread") as ArenaHome);
-    const mapped = world.openHome("process");
-    if (mapped !== null) homes.push(mapped);
-  } else if (world.adapter.can.sharedMemory.process) homes.push(world.home("process") as ArenaHome);
+  if (isThread) homes.push(world.home("thread") as ArenaHome);
+  // A thread too: there is one such memory for the whole tree, and what the thread starts is seen in it.
+  if (world.adapter.can.sharedMemory.process) homes.push(world.home("process") as ArenaHome);
   return homes.map((home) => ({ home, ident: home.me.arena.reserve(home.me.ident) }));
 }
 
@@ -144,14 +139,14 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
     daemon: plan.daemon,
     parentPid: scene.self.pid,
     parentName: scene.self.name,
-    method: scene.defaultMethod(),
-    logLevel: inheritedLevel(),
+    method: plan.method,
+    log: logInheritance(),
     argv: adapter.args,
     target: cargo.target,
     isSubclass: plan.subclass !== null,
     payload: cargo.payload,
     mappedIdent,
-    mapped: isThread && mappedIdent !== 0 ? world.mapped!.handle : null,
+    mapped: isThread && mappedIdent !== 0 ? { ...world.mapped!.handle, arena: world.home("process").id } : null,
     sharedIdent: seatOf("thread"),
   };
   const lastWords = listen(child, plan);
@@ -161,10 +156,13 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
   if (plan.daemon) child.unref();
   else child.ref();
   for (const object of shared) (object as SharedObject)[PASSED]?.();
+  let asked: number | null = null;
   return {
     pid: child.pid,
     ident: isThread ? seatOf("thread") : child.pid,
     ended: child.ended.then(async (ending) => {
+      // Those that it started while it was being ended.
+      if (asked !== null) endDescendants(scene, seats, asked);
       for (const seat of seats) bury(seat);
       await lastWords;
       return ending;
@@ -176,11 +174,15 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
     stderr: child.stderr,
     waitSync: (timeoutMs) => (isThread ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
     signal(number) {
-      const others = seats.flatMap((seat) => descendants(seat));
+      if (number !== SIGINT) asked = number;
       child.signal(number);
-      for (const pid of new Set(others)) if (pid !== child.pid && pid !== scene.self.pid) adapter.kill(pid, number);
-      // A thread asleep in foreign code is not woken by being terminated.
-      if (isThread) { for (const { home, ident } of seats) home.me.parker.ring(ident & L.IDENT_SLOT_MASK); }
+      if (number !== SIGINT) endDescendants(scene, seats, number);
+      if (!isThread) return;
+      for (const { home, ident } of seats) {
+        home.me.arena.condemn(ident);
+        // Asleep in foreign code, it is not woken by being terminated.
+        home.me.parker.ring(ident & L.IDENT_SLOT_MASK);
+      }
     },
   };
 }
@@ -202,22 +204,31 @@ function bury({ home, ident }: Seat): void {
   if (home.me.arena.identOf(ident & L.IDENT_SLOT_MASK) === ident) home.me.bury(ident);
 }
 
-/** Process ids of those started by `ident`, and by those, and so on. */
-function descendants({ home, ident }: Seat): number[] {
-  const { arena } = home.me;
+/** Ends the processes that these participants started, and those that they started, and so on. Who is still starting is kept from it. */
+function endDescendants(scene: Scene, seats: readonly Seat[], signal: number): void {
+  for (const { home, ident } of seats) {
+    const { arena } = home.me;
+    for (const one of descendants(arena, ident)) {
+      if (arena.condemn(one)) continue;
+      const pid = arena.head[arena.slot(one & L.IDENT_SLOT_MASK) + L.SLOT_PID];
+      // Threads end with their process. And the number must still be that of the same process.
+      if (pid !== 0 && pid !== scene.self.pid && arena.isAlive(one)) scene.world.adapter.kill(pid, signal);
+    }
+  }
+}
+
+/** Those started by `ident`, and by those, and so on. */
+function descendants(arena: Arena, ident: number): number[] {
   const found = new Set([ident]);
-  const pids: number[] = [];
   for (let size = 0; size < found.size;) {
     size = found.size;
     for (let slot = 0, used = Atomics.load(arena.head, L.SLOTS_USED); slot < used; slot++) {
-      const at = arena.slot(slot);
       const one = arena.identOf(slot);
-      if (one === 0 || found.has(one) || !found.has(arena.head[at + L.SLOT_PARENT])) continue;
-      found.add(one);
-      if (arena.head[at + L.SLOT_PID] !== 0) pids.push(arena.head[at + L.SLOT_PID]);
+      if (one !== 0 && found.has(arena.head[arena.slot(slot) + L.SLOT_PARENT])) found.add(one);
     }
   }
-  return pids;
+  found.delete(ident);
+  return [...found];
 }
 
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
