@@ -66,8 +66,9 @@ export class ChildProcess implements Child {
   }
 }
 
-/** A child that could not be started. */
+/** A child that could not be started. Throws what is refused: that would never have been tried. */
 export function stillborn(error: unknown): Child {
+  if (error instanceof UnsupportedError) throw error;
   const ended = Promise.reject(error);
   ended.catch(() => {}); // whoever joins it sees it
   const nothing = () => {};

@@ -55,7 +55,7 @@ export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
         (code, signal) => resolve(signal === null ? { code, signal: null } : { code: null, signal: host.signals[signal] }),
       );
     });
-    if (child.pid === undefined) return { ...stillborn(null), ended };
+    if (child.pid === undefined) return { ...stillborn(cannotStart(plan, path, null)), ended };
     const streams = [child.stdout, child.stderr] as (Socket | null)[];
     const [stdout, stderr] = streams.map((stream) => stream === null ? null : host.web(stream) as ReadableStream<Uint8Array>);
     return new ChildProcess({

@@ -134,6 +134,13 @@ export class Arena {
     );
   }
 
+  /** Forbids a reserved participant to attach. False if it has attached already, or is gone. */
+  condemn(ident: number): boolean {
+    const slot = ident & L.IDENT_SLOT_MASK;
+    const phase = this.slot(slot) + L.SLOT_PHASE;
+    return this.identOf(slot) === ident && Atomics.compareExchange(this.#head, phase, L.PHASE_RESERVED, L.PHASE_DEAD) === L.PHASE_RESERVED;
+  }
+
   /** Whether the participant still runs, or is about to. Asks the kernel. */
   isAlive(ident: number): boolean {
     const slot = ident & L.IDENT_SLOT_MASK;

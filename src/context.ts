@@ -5,28 +5,42 @@
  */
 import type { Capabilities, StartMethod } from "./adapter.ts";
 import { ProcessError } from "./errors.ts";
-import { Connection, makePipe, type PipeOptions } from "./pipe.ts";
+import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
-import { type CurrentProcess, currentScene, type ParentProcess } from "./scene.ts";
+import { type CurrentProcess, currentScene, MAIN_GUARD, type ParentProcess } from "./scene.ts";
 
 const METHODS: readonly StartMethod[] = ["process", "thread", "inline"];
 
 /** The interface bound to one start method: what it makes, it makes for that. */
 export interface Context {
+  /** {@linkcode Process} whose instances are of this start method. */
   readonly Process: typeof Process;
+  /** {@linkcode Queue} in this start method's memory. */
   readonly Queue: typeof Queue;
+  /** {@linkcode SimpleQueue} in this start method's memory. */
   readonly SimpleQueue: typeof SimpleQueue;
+  /** {@linkcode JoinableQueue} in this start method's memory. */
   readonly JoinableQueue: typeof JoinableQueue;
+  /** Two connected ends in this start method's memory. */
   Pipe(options?: PipeOptions): [Connection, Connection];
+  /** This context, or that of another start method. */
   getContext(method?: StartMethod): Context;
+  /** This context's start method. */
   getStartMethod(options?: { allowNone?: boolean }): StartMethod | null;
+  /** Always throws {@linkcode ProcessError}: a context is bound to its start method. */
   setStartMethod(method: StartMethod, options?: { force?: boolean }): void;
+  /** The start methods offered here, default first. */
   getAllStartMethods(): StartMethod[];
+  /** The process that this code runs in. */
   currentProcess(): CurrentProcess;
+  /** The process that started this one; null in the main process. */
   parentProcess(): ParentProcess | null;
+  /** The children of the current process that have not ended. */
   activeChildren(): Process[];
+  /** Logical processors of the machine. */
   cpuCount(): number;
+  /** Logical processors that this process may use. */
   availableParallelism(): number;
 }
 
@@ -66,6 +80,7 @@ export function getStartMethod(options?: { allowNone?: boolean }): StartMethod |
 export function setStartMethod(method: StartMethod, options?: { force?: boolean }): void {
   const scene = currentScene();
   checkMethod(method, "set");
+  if (scene.isBooting) throw new ProcessError(`Cannot set the start method while this process is starting: ${MAIN_GUARD}`);
   if (scene.method !== null && options?.force !== true) {
     throw new ProcessError(
       `Cannot set the start method to "${method}": it has been set to "${scene.method}" already; use force, or getContext("${method}")`,

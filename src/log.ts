@@ -13,32 +13,43 @@ export type LogHandler = (line: string, record: LogRecord) => void;
 
 /** One event. */
 export interface LogRecord {
+  /** How grave it is, by Python's numbers: 10 is `DEBUG`, 50 `CRITICAL`. */
   readonly level: number;
+  /** Name of the level; `Level 7` where it has none. */
   readonly levelName: string;
+  /** Name of the process that it happened in. */
   readonly processName: string;
+  /** What happened. */
   readonly message: string;
 }
 
 /** The library's logger. It writes nothing before a handler is added. */
 export class Logger {
+  /** The same as in Python. */
   readonly name = "multiprocessing";
   #level = 0;
   readonly #handlers: LogHandler[] = [];
 
-  /** The least level that is written. */
+  /** The least level that is written; while it is 0, `NOTSET`, that is `WARNING`. */
   get level(): number {
     return this.#level;
   }
 
-  /** @throws {RangeError} There is no such level. */
+  /**
+   * Sets the least level that is written.
+   *
+   * @throws {RangeError} There is no such level.
+   */
   setLevel(level: LevelName | number): void {
     this.#level = levelOf(level);
   }
 
+  /** Hands every later event that passes the level to `handler` too. */
   addHandler(handler: LogHandler): void {
     this.#handlers.push(handler);
   }
 
+  /** Takes a handler away again, if it is there. */
   removeHandler(handler: LogHandler): void {
     const at = this.#handlers.indexOf(handler);
     if (at >= 0) this.#handlers.splice(at, 1);
@@ -46,9 +57,11 @@ export class Logger {
 
   /** Whether anybody would see an event of that level. */
   isEnabledFor(level: LevelName | number): boolean {
-    return this.#handlers.length > 0 && levelOf(level) >= this.#level;
+    // As in Python, a level that was not set is that of the root logger.
+    return this.#handlers.length > 0 && levelOf(level) >= (this.#level || LEVELS.WARNING);
   }
 
+  /** Writes a message at that level. */
   log(level: LevelName | number, message: string): void {
     if (!this.isEnabledFor(level)) return;
     const number = levelOf(level);
@@ -57,22 +70,27 @@ export class Logger {
     for (const handler of this.#handlers) handler(`[${levelName}/${record.processName}] ${message}`, record);
   }
 
+  /** Writes at level `DEBUG`, 10. */
   debug(message: string): void {
     this.log("DEBUG", message);
   }
 
+  /** Writes at level `INFO`, 20. */
   info(message: string): void {
     this.log("INFO", message);
   }
 
+  /** Writes at level `WARNING`, 30. */
   warning(message: string): void {
     this.log("WARNING", message);
   }
 
+  /** Writes at level `ERROR`, 40. */
   error(message: string): void {
     this.log("ERROR", message);
   }
 
+  /** Writes at level `CRITICAL`, 50. */
   critical(message: string): void {
     this.log("CRITICAL", message);
   }
@@ -92,7 +110,7 @@ export function getLogger(): Logger {
 /**
  * Writes the log to standard error, here and in children started from now on. Python: `multiprocessing.log_to_stderr()`.
  *
- * @param level The least level that is written; unchanged if it is not given.
+ * @param level The least level that is written; unchanged if it is not given, and by default `WARNING`. The library's own events have level `INFO`.
  */
 export function logToStderr(level?: LevelName | number): Logger {
   if (level !== undefined) logger.setLevel(level);
@@ -103,9 +121,21 @@ export function logToStderr(level?: LevelName | number): Logger {
   return logger;
 }
 
-/** What a child inherits of the log: its level, or null where it goes nowhere. */
-export function inheritedLevel(): number | null {
-  return isToStderr ? logger.level : null;
+/** What a child inherits of the log: its level, and whether it goes to standard error. Handlers are functions, and stay here. */
+export interface LogInheritance {
+  readonly level: number;
+  readonly isToStderr: boolean;
+}
+
+/** For a child. */
+export function logInheritance(): LogInheritance {
+  return { level: logger.level, isToStderr };
+}
+
+/** In a child. */
+export function inheritLog(from: LogInheritance): void {
+  logger.setLevel(from.level);
+  if (from.isToStderr) logToStderr();
 }
 
 /** Connects the log with the runtime. */

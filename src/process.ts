@@ -4,6 +4,7 @@
  * @module
  */
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { describe } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { type Launch, launch, type Running } from "./launch.ts";
 import type { Scene } from "./scene.ts";
@@ -31,7 +32,7 @@ export interface ProcessOptions<A extends any[] = any[]> {
   runtime?: RuntimeName;
   /** More arguments for the runtime, before the program. */
   execArgv?: readonly string[];
-  /** Environment variables, instead of this process's. */
+  /** Environment variables, beside this process's own. */
   env?: Readonly<Record<string, string>>;
   /** Working directory. */
   cwd?: string;
@@ -84,18 +85,14 @@ export class Process<A extends any[] = any[]> {
   #closed = false;
 
   /**
+   * Makes a process; {@linkcode Process.start} starts it.
+   *
    * @param options What it runs, and how.
    * @param method What it is, by default that of the default context. A context's own class gives its.
    */
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
-    if (typeof options !== "object" || options === null) throw new TypeError("Cannot make a process: it takes an object, { target, args }");
-    const { target, args, name, daemon } = options;
-    if (target !== undefined && typeof target !== "function" && typeof (target as TaskReference)?.name !== "string") {
-      throw new TypeError("Cannot make a process: target must be a function, or { module, name }");
-    }
-    if (args !== undefined && !Array.isArray(args)) throw new TypeError("Cannot make a process: args must be an array");
-    if (name !== undefined) checkName(name);
-    if (daemon !== undefined && typeof daemon !== "boolean") throw new TypeError("Cannot make a process: daemon must be a boolean");
+    checkOptions(options);
+    const { name, daemon } = options;
     this.#options = options;
     this.#scene = currentScene();
     this.#method = method ?? this.#scene.defaultMethod();
@@ -188,6 +185,7 @@ export class Process<A extends any[] = any[]> {
 
   /** Whether it ends with its parent. */
   get daemon(): boolean {
+    this.#checkOpen("look at");
     return this.#daemon;
   }
 
@@ -303,7 +301,7 @@ export class Process<A extends any[] = any[]> {
       onError: (error) => {
         this.#error = error instanceof Error
           ? error
-          : Object.assign(new RemoteError(`The process ended with an error that is no Error: ${String(error)}`), { cause: error });
+          : new RemoteError(`The process ended with an error that is no Error: ${describe(error)}`, { cause: error });
       },
     };
   }
@@ -349,4 +347,38 @@ export class Process<A extends any[] = any[]> {
 
 function checkName(name: unknown): void {
   if (typeof name !== "string") throw new TypeError(`Cannot name a process ${String(name)}: a name must be a string`);
+}
+
+const isString = (value: unknown) => typeof value === "string";
+const isBoolean = (value: unknown) => typeof value === "boolean";
+const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isStrings = (value: unknown) => Array.isArray(value) && value.every(isString);
+const isOneOf = (...words: string[]) => (value: unknown) => words.includes(value as string);
+
+/** What each option must be. */
+const OPTIONS: Readonly<Record<keyof ProcessOptions, readonly [(value: unknown) => boolean, string]>> = {
+  target: [(value) => typeof value === "function" || isString((value as TaskReference | null)?.name), "a function, or { module, name }"],
+  args: [Array.isArray, "an array"],
+  name: [isString, "a string"],
+  daemon: [isBoolean, "a boolean"],
+  runtime: [isOneOf("node", "deno", "bun"), '"node", "deno" or "bun"'],
+  execArgv: [isStrings, "an array of strings"],
+  env: [(value) => isObject(value) && Object.values(value as object).every(isString), "an object of strings"],
+  cwd: [isString, "a string"],
+  stdio: [isOneOf("inherit", "pipe", "ignore"), '"inherit", "pipe" or "ignore"'],
+  permissions: [(value) => isOneOf("inherit", "none")(value) || isStrings(value), '"inherit", "none" or an array of strings'],
+  resourceLimits: [
+    (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
+    "an object of positive numbers",
+  ],
+  signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
+  transfer: [Array.isArray, "an array of ArrayBuffers"],
+};
+
+function checkOptions(options: ProcessOptions): void {
+  if (!isObject(options)) throw new TypeError("Cannot make a process: it takes an object, { target, args }");
+  for (const [option, [check, wanted]] of Object.entries(OPTIONS)) {
+    const value = options[option as keyof ProcessOptions];
+    if (value !== undefined && !check(value)) throw new TypeError(`Cannot make a process: ${option} must be ${wanted}`);
+  }
 }

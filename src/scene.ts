@@ -6,24 +6,31 @@
 import type { Adapter, StartMethod } from "./adapter.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import type { Home } from "./home.ts";
+import { startClock } from "./park.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
 /** The process that this code runs in. */
 export interface CurrentProcess {
+  /** Its name; `MainProcess` in the program that was started. */
   readonly name: string;
+  /** Id of the operating system's process. */
   readonly pid: number;
   /** What tells it from others: a process's id, or the number of a thread or an inline task. */
   readonly ident: number;
+  /** Whether it ends with its parent, and may have no children. */
   readonly daemon: boolean;
   /** Always null: it runs. */
   readonly exitcode: null;
+  /** Always true: it runs. */
   isAlive(): boolean;
 }
 
 /** The process that started this one. */
 export interface ParentProcess {
+  /** Its name; `MainProcess` if it is the program that was started. */
   readonly name: string;
+  /** Id of the operating system's process. */
   readonly pid: number;
   /** Whether it still runs. Where no memory is shared: as far as the event loop has seen. */
   isAlive(): boolean;
@@ -56,6 +63,13 @@ export interface Role {
   /** An inline task's own part in the memory of such tasks. */
   readonly home: ArenaHome;
 }
+
+/** What is told to a program that starts processes whenever it is imported. */
+export const MAIN_GUARD =
+  `its main module is still being imported. A child imports that module too, so what starts processes belongs behind a main guard:
+
+  if (import.meta.main) { … }             // Deno, Bun, Node 24.2 and later
+  if (mp.isMain(import.meta)) { … }       // everywhere`;
 
 let root: Scene | null = null;
 let store: { run<R>(value: Scene, body: () => R): R; get(): Scene | undefined } | null = null;
@@ -108,8 +122,15 @@ export function makeScene(parent: Scene, { name, daemon, ident, home }: Role): S
   const scene = threadScene(
     world,
     { name, pid: self.pid, ident, daemon, exitcode: null, isAlive: () => true },
-    { name: self.name, pid: self.pid, isAlive: () => true, join: () => Promise.resolve(false) },
-    parent.method,
+    {
+      name: self.name,
+      pid: self.pid,
+      // It outlives its children, or ends them with itself.
+      isAlive: () => true,
+      join: (options) =>
+        new Promise((resolve) => void (options?.timeout !== undefined && startClock(options.timeout, () => resolve(false)))),
+    },
+    "inline",
   );
   return { ...scene, home: (wanted) => (wanted === "inline" ? home : world.home(wanted)) };
 }
