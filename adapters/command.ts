@@ -6,6 +6,7 @@
 
 import type { RuntimeName, StartPlan } from "../src/adapter.ts";
 import { ProcessError, UnsupportedError } from "../src/errors.ts";
+import { configFlags } from "./deno_config.ts";
 
 /** What a child process learns from its first argument. */
 export interface BirthArgument {
@@ -13,7 +14,7 @@ export interface BirthArgument {
   readonly memory: { readonly fd: number; readonly byteLength: number } | null;
   readonly parentPid: number;
   readonly daemon: boolean;
-  /** Deno's config file, found once by the root: a child's own main module lies elsewhere. Null: none was found. */
+  /** Deno's config file, or a `package.json`, found once by the root: a child's own main module lies elsewhere. Null: none was found. */
   readonly config: string | null;
   /** The user's main module, as a path or URL; empty if there is none. */
   readonly main: string;
@@ -52,7 +53,7 @@ export interface ParentFacts {
   readonly execArgv: readonly string[];
   /** The permission flags of a child on Deno that inherits. */
   permissions(): readonly string[];
-  /** The Deno config file for a child; null where there is none. */
+  /** The Deno config file for a child, or else a `package.json`; null where there is neither. */
   config(): string | null;
   env(name: string): string | undefined;
 }
@@ -107,8 +108,7 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
   }
   const args: string[] = [];
   if (runtime === "deno") {
-    const config = facts.config();
-    args.push("run", "--no-prompt", config === null ? "--no-config" : `--config=${config}`);
+    args.push("run", "--no-prompt", ...configFlags(facts.config()));
     if (plan.permissions === "inherit") args.push(...facts.permissions());
     else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => `--${flag.replace(/^--/, "")}`));
     if (heapMb !== undefined) args.push(`--v8-flags=--max-old-space-size=${heapMb}`);

@@ -1,10 +1,13 @@
 /**
- * Which config file a child on Deno is told to use. Deno looks for it beside the main module, but a child's main module is the library's.
+ * Which file tells a child on Deno what bare imports mean. Deno looks for it beside the main module, but a child's main module is the library's.
  *
  * @module
  */
 
-/** The nearest `deno.json` or `deno.jsonc` upwards of the main module, or of the directory where there is none; null if there is none. */
+/**
+ * The nearest `deno.json`, `deno.jsonc` or `package.json` upwards of the main module, or of the directory where there is no such module;
+ * null if there is none.
+ */
 export function denoConfig(main: string, cwd: string, exists: (path: string) => boolean): string | null {
   const path = main.startsWith("file:")
     ? decodeURIComponent(new URL(main).pathname)
@@ -13,11 +16,17 @@ export function denoConfig(main: string, cwd: string, exists: (path: string) => 
     : main;
   let directory = path.startsWith("/") || /^[A-Za-z]:/.test(path) ? path.replace(/[\\/][^\\/]*$/, "") : cwd;
   for (;;) {
-    for (const name of ["deno.json", "deno.jsonc"]) {
+    for (const name of ["deno.json", "deno.jsonc", "package.json"]) {
       if (exists(`${directory}/${name}`)) return `${directory}/${name}`;
     }
     const up = directory.replace(/[\\/][^\\/]*$/, "");
     if (up === directory) return null;
     directory = up;
   }
+}
+
+/** The flags by which Deno uses that file. Beside a `package.json` alone, packages are looked for in `node_modules`, as on Node. */
+export function configFlags(config: string | null): string[] {
+  if (config === null) return ["--no-config"];
+  return config.endsWith("/package.json") ? ["--no-config", "--node-modules-dir=manual"] : [`--config=${config}`];
 }
