@@ -20,6 +20,8 @@ export class BufferTooShort extends ProcessError {
   readonly data: Uint8Array;
 
   /**
+   * Makes the error.
+   *
    * @param message What happened.
    * @param data The whole message.
    */

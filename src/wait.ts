@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { Connection } from "./pipe.ts";
+import type { Connection } from "./pipe.ts";
 import { Process } from "./process.ts";
-import { JoinableQueue, Queue } from "./queue.ts";
+import type { JoinableQueue, Queue } from "./queue.ts";
 import { startClock, type WaitOptions } from "./park.ts";
 
 /** What can be waited for: connections and queues to receive from, processes and their sentinels to end, any promises to settle. */
