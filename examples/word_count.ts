@@ -114,9 +114,10 @@ if (mp.isMain(import.meta)) {
   for (const count of words.values()) total += count;
   console.log(`${total} words in ${files} files, ${words.size} of them different; the commonest:`);
   const commonest = [...words].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, 20);
+  const width = Math.max(...commonest.map(([word]) => word.length));
   for (let row = 0; row < 5; row++) {
     const cells = commonest.filter((_, i) => i % 5 === row);
-    console.log(cells.map(([word, count]) => `  ${word.padEnd(12)}${String(count).padStart(7)}`).join(""));
+    console.log(cells.map(([word, count]) => `  ${word.padEnd(width)}${String(count).padStart(8)}`).join(""));
   }
   console.log(`${workers} workers:   ${together.toFixed(2)} s, starting them included`);
   console.log(`one process: ${alone.toFixed(2)} s`);
