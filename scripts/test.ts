@@ -11,7 +11,7 @@
  */
 
 import { findRuntimes, ROOT, type Runtime, RUNTIME_NAMES } from "./runtimes.ts";
-import { type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
+import { endPrograms, type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
 
 const AT_ONCE = 2;
 const PLAIN: Variant = { name: "" };
@@ -75,6 +75,12 @@ function parse(args: string[]) {
   return options;
 }
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.addSignalListener(signal, () => {
+    endPrograms();
+    Deno.exit(130);
+  });
+}
 const { names, quick, verbose, filters } = parse(Deno.args);
 const { found, missing } = await findRuntimes(names);
 let files = [...Deno.readDirSync(`${ROOT}tests`)].map(({ name }) => name).filter((name) => name.endsWith("_test.ts")).sort();

@@ -80,6 +80,16 @@ class Report {
   }
 }
 
+const running = new Map<number, { mark: string; temporary: string }>();
+
+/** Ends the programs that run: an interrupt does not reach their sessions. */
+export function endPrograms(): void {
+  for (const [session, { mark, temporary }] of running) {
+    killAll(mark, session);
+    Deno.removeSync(temporary, { recursive: true });
+  }
+}
+
 /** Runs it. `names`: only tests with one of these in their names. */
 export async function runProgram(program: Program, names: readonly string[], verbose: boolean): Promise<Outcome> {
   const { file, runtime, variant } = program;
@@ -94,11 +104,12 @@ export async function runProgram(program: Program, names: readonly string[], ver
     stderr: "piped",
     detached: true, // a session of its own, by which its descendants are known
   }).spawn();
+  const markLine = `POLYPROC_TEST_MARK=${mark}`;
+  running.set(child.pid, { mark: markLine, temporary });
   const hear = (line: string) => {
     if (verbose) console.log(`  | ${line}`);
     report.line(line);
   };
-  const markLine = `POLYPROC_TEST_MARK=${mark}`;
   let hung = false;
   const watch = setInterval(() => {
     if (performance.now() < report.hungAt) return;
@@ -126,6 +137,7 @@ export async function runProgram(program: Program, names: readonly string[], ver
   }
   const left = await leaks(markLine, child.pid, temporary, before);
   if (left.length > 0) failures.push(`FAIL - it left behind:\n  ${left.join("\n  ")}`);
+  running.delete(child.pid);
   await Deno.remove(temporary, { recursive: true }).catch(() => {});
   return { passed: report.passed, skipped: report.skipped, failures, seconds: (performance.now() - start) / 1000 };
 }
