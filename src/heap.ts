@@ -18,6 +18,8 @@ import type { Parker } from "./park.ts";
 const DIRTY_LIMIT_UNITS = 2 ** 26 / L.UNIT;
 /** Smaller blocks are not worth a system call. */
 const DISCARD_ORDER = 16;
+/** Free blocks from this size on consist of whole windows. */
+const WINDOW_ORDER = Math.log2(L.WINDOW_BYTES);
 
 /** A piece of memory that was allocated. */
 export interface Block {
@@ -110,13 +112,15 @@ export class Heap {
     let at = this.#arena.wordIndex(offset);
     let order = words[at + L.BLOCK_TAG] >> 1;
     let dirty = 2 ** order / L.UNIT;
-    if (order >= DISCARD_ORDER && this.#head[L.DIRTY_UNITS] + dirty > DIRTY_LIMIT_UNITS) {
+    const discard = () => {
+      if (this.#head[L.DIRTY_UNITS] + dirty <= DIRTY_LIMIT_UNITS) return;
       this.#arena.memory.discard(offset + L.PAGE, 2 ** order - L.PAGE);
       dirty = L.PAGE / L.UNIT;
-    }
+    };
+    if (order >= DISCARD_ORDER) discard();
     words[at + L.BLOCK_SERIAL] = 0;
     Atomics.store(words, at + L.BLOCK_TAG, order << 1);
-    for (; order < L.MAX_ORDER; order++) {
+    while (order < L.MAX_ORDER) {
       const buddy = this.#buddy(offset, order);
       if (buddy < L.HEAP_OFFSET || buddy >= this.#arena.memory.byteLength) break;
       const other = this.#arena.window(buddy).words;
@@ -126,8 +130,11 @@ export class Heap {
       this.#head[L.DIRTY_UNITS] -= other[otherAt + L.BLOCK_DIRTY];
       dirty += other[otherAt + L.BLOCK_DIRTY];
       if (buddy < offset) [offset, words, at] = [buddy, other, otherAt];
-      Atomics.store(words, at + L.BLOCK_TAG, (order + 1) << 1);
+      Atomics.store(words, at + L.BLOCK_TAG, ++order << 1);
+      // Small ones go back once enough of them lie together.
+      if (order === DISCARD_ORDER) discard();
     }
+    if (order >= WINDOW_ORDER) this.#arena.forgetWindows(offset, 2 ** order);
     this.#link(offset, order, dirty);
     this.#head[L.DIRTY_UNITS] += dirty;
   }
@@ -187,7 +194,11 @@ export class Heap {
     this.#head.fill(0, L.FREE_HEADS, L.FREE_HEADS + L.MAX_ORDER + 1);
     this.#head[L.DIRTY_UNITS] = 0;
     this.#walk((offset, words, at, tag) => {
-      if (tag & 1) return;
+      if (tag & 1) {
+        // Without a number it was about to be freed.
+        if (words[at + L.BLOCK_SERIAL] !== 0) return;
+        Atomics.store(words, at + L.BLOCK_TAG, tag & ~1);
+      }
       // Whoever died may have been about to write how much of it is dirty: assume all.
       const size = 2 ** (tag >> 1) / L.UNIT;
       const dirty = words[at + L.BLOCK_DIRTY] >= 0 && words[at + L.BLOCK_DIRTY] <= size ? words[at + L.BLOCK_DIRTY] : size;

@@ -16,20 +16,38 @@ export interface SharedObject extends Shareable {
   [PASSED]?(): void;
 }
 
+/** Objects that were sent through another memory than their own: there is no other way to hold them until they arrive. */
+const PINNED = new Set<Shareable>();
+
+/** Keeps an object, and what it holds, as long as this program runs or until it is closed. */
+export function pin(object: Shareable): void {
+  PINNED.add(object);
+}
+
+/** Tells what travels that it does. */
+export function pass(objects: readonly Shareable[]): void {
+  for (const object of objects) if (!PINNED.has(object)) (object as SharedObject)[PASSED]?.();
+}
+
 /** A holding: which participant holds which part of which shared object, and how many objects here stand for it. */
 export class Holding {
   readonly me: Participant;
   readonly block: Block;
   readonly index: number;
+  readonly #trait: number;
   #isOpen = true;
 
-  /** The participant is a holder already, or is made one with `take`. */
-  constructor(me: Participant, block: Block, index: number) {
+  /**
+   * The participant is a holder already.
+   *
+   * @param trait What one who cannot look at the memory must know of the object: of a queue its maxsize, of a pipe's end whether both ends send.
+   */
+  constructor(me: Participant, block: Block, index: number, trait = 0) {
+    this.#trait = trait;
     this.me = me;
     this.block = block;
     this.index = index;
-    const count = countsOf(me);
-    count.set(this.#key, (count.get(this.#key) ?? 0) + 1);
+    me.retain(block, index);
     COLLECTED.register(this, { me, block, index }, this);
   }
 
@@ -39,7 +57,7 @@ export class Holding {
 
   /** What travels of it. */
   words(): readonly number[] {
-    return [this.me.arena.id >>> 0, this.block.offset / UNIT, this.block.serial, this.index];
+    return [this.me.arena.id >>> 0, this.block.offset / UNIT, this.block.serial, this.index, this.#trait];
   }
 
   /** Ends it. */
@@ -47,39 +65,11 @@ export class Holding {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     COLLECTED.unregister(this);
-    end(this.me, this.block, this.index);
+    this.me.unretain(this.block, this.index);
   }
-
-  get #key(): string {
-    return keyOf(this.block, this.index);
-  }
-}
-
-function keyOf(block: Block, index: number): string {
-  return `${block.serial}.${index}`;
-}
-
-const COUNTS = new WeakMap<Participant, Map<string, number>>();
-
-function countsOf(me: Participant): Map<string, number> {
-  let counts = COUNTS.get(me);
-  if (counts === undefined) COUNTS.set(me, counts = new Map());
-  return counts;
-}
-
-function end(me: Participant, block: Block, index: number): void {
-  const counts = countsOf(me);
-  const key = keyOf(block, index);
-  const count = (counts.get(key) ?? 1) - 1;
-  if (count > 0) {
-    counts.set(key, count);
-    return;
-  }
-  counts.delete(key);
-  if (!me.isGone) me.release(block, index);
 }
 
 /** Objects that were dropped without being closed. */
 const COLLECTED = new FinalizationRegistry<{ me: Participant; block: Block; index: number }>(({ me, block, index }) =>
-  end(me, block, index)
+  me.unretain(block, index)
 );

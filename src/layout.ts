@@ -75,8 +75,8 @@ export const ASLEEP_LOOP = 2;
 
 /** An ident is slot + generation; generations begin at 1, so an ident is never 0, nor negative. */
 export const IDENT_SLOT_BITS = 10;
-export const IDENT_SLOT_MASK = SLOT_COUNT - 1;
-export const GENERATION_LIMIT = 1 << 20;
+export const IDENT_SLOT_MASK: number = SLOT_COUNT - 1;
+export const GENERATION_LIMIT: number = 1 << 20;
 
 /** Who waits for a word to change: a summary of 32 groups, their masks of 32 slots each, and a cursor for fairness. */
 export const WAITSET_SUMMARY = 0;
@@ -90,7 +90,7 @@ export const MONITOR_WAITERS = 1;
 export const MONITOR_WORDS = 36;
 
 // The heap.
-export const HEAP_OFFSET = 1 << 17;
+export const HEAP_OFFSET: number = 1 << 17;
 export const HEAP_ORDER = 17;
 export const MIN_ORDER = 7;
 export const MAX_ORDER = 40;
@@ -138,7 +138,7 @@ export const RING_ABANDONED = 332;
 export const RING_ALL_DONE = 336;
 export const RING_WORDS = 372;
 /** JoinableQueue: for each slot, how many items it took and has not said to be done. */
-export const RING_TAKEN = RING_WORDS;
+export const RING_TAKEN: number = RING_WORDS;
 
 export const FLAG_SHUTDOWN = 1;
 export const FLAG_JOINABLE = 2;
@@ -162,7 +162,7 @@ export const STATE_BLOCK_SERIAL = 5;
 /** The same for a segment. */
 export const STATE_SPARE = 6;
 export const STATE_SPARE_SERIAL = 7;
-/** Get, joinable: the slot + 1 of whom the record is to be counted for, until it was; and how many that one has then. */
+/** Get, joinable: the ident of whom the record is to be counted for, until it was; and how many that one has then. */
 export const STATE_TAKER = 8;
 export const STATE_TAKEN = 9;
 

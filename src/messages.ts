@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { decode, encode, HANDLE, type Message } from "./codec.ts";
+import { Backlog } from "./backlog.ts";
+import { encode, HANDLE, type Message } from "./codec.ts";
 import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
-import { PASSED, type SharedObject } from "./holding.ts";
+import { pass, pin } from "./holding.ts";
 import type { HoldingLike, Home, MessagesLike, Rules } from "./home.ts";
 import { UNIT } from "./layout.ts";
 import { type Attempt, PENDING, type WaitOptions, type WaitScope, type WaitSet } from "./park.ts";
@@ -19,24 +20,28 @@ const NOBODY: readonly Passenger[] = [];
 export class Messages implements MessagesLike {
   readonly me: Participant;
   readonly ring: Ring;
+  readonly missing: string | null;
   readonly #rules: Rules;
   readonly #take: Take<unknown>;
-  /** How many tasks here wait to put, and to get: later ones stand behind them. */
-  #putting = 0;
+  readonly #backlog: Backlog;
+  /** How many tasks here wait to get: later ones stand behind them. */
   #getting = 0;
-  #whenPut: (() => void)[] = [];
-  readonly #puts: WaitScope = new Set();
+  #isClosed = false;
   /** What waits to receive, or to be told something. */
   readonly #gets: WaitScope = new Set();
+  /** Why messages that were taken along with others could not be read: what the next gets are told. */
+  readonly #unreadable: unknown[] = [];
   /** What keeps the ring's memory: whoever waits has it too, though the queue itself was dropped. */
   holding: HoldingLike | null = null;
 
-  /** @param home In which what travels in the messages is revived. */
-  constructor(home: Home, me: Participant, ring: Ring, rules: Rules) {
+  /** @param take What is made of a message's bytes. */
+  constructor(home: Home, me: Participant, ring: Ring, rules: Rules, take: Take<unknown>) {
     this.me = me;
     this.ring = ring;
     this.#rules = rules;
-    this.#take = (bytes, offset, length) => decode(bytes, offset, length, home);
+    this.#take = take;
+    this.missing = home.missing;
+    this.#backlog = new Backlog(this, rules.refusePut);
   }
 
   get size(): number {
@@ -57,24 +62,19 @@ export class Messages implements MessagesLike {
 
   /** Runs `run` once no put of this process waits for room any more. */
   whenPut(run: () => void): void {
-    if (this.#putting === 0) run();
-    else this.#whenPut.push(run);
+    this.#backlog.whenEmpty(run);
   }
 
   /** Closes this end: what waits to receive is rejected with `reason`; `released` is called when nothing here uses the ring any more. */
   close(reason: Error, released: () => void): void {
+    this.#isClosed = true;
     for (const cancel of [...this.#gets]) cancel(reason);
     this.whenPut(released);
   }
 
-  /** Gives up the puts that wait for room. */
+  /** Gives up the puts that wait for room, and lets the program end though later ones do. */
   letGo(): void {
-    const reason = new ProcessError("The item was dropped: cancelJoinThread() was called");
-    for (const cancel of [...this.#puts]) cancel(reason);
-  }
-
-  tryGet(): unknown {
-    return this.ring.tryGet(this.#take);
+    this.#backlog.letGo(new ProcessError("The item was dropped: cancelJoinThread() was called"));
   }
 
   shutdown(immediate: boolean): void {
@@ -119,30 +119,37 @@ export class Messages implements MessagesLike {
   /** Puts an encoded message. */
   send(message: Message, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    let outgoing = this.#prepare(message);
+    const outgoing = this.#prepare(message);
     try {
-      if (this.#putting === 0 && this.ring.tryPut(outgoing, this.#rules.refusePut) === true) {
-        pass(message);
+      if (this.#backlog.size === 0 && this.ring.tryPut(outgoing, this.#rules.refusePut) === true) {
+        pass(outgoing.shared);
         return DONE;
       }
+      return this.#backlog.add(this.ring.keep(outgoing, message), options, onFull);
     } catch (error) {
       this.ring.drop(outgoing);
       throw error;
     }
-    outgoing = this.ring.keep(outgoing, message);
-    const passengers = message.shared;
-    this.#putting++;
-    return this.me.parker.sleep<true>(this.ring.notFull, this.#putAttempt(outgoing), options, onFull, this.#puts).then(
-      () => {
-        this.#onePutLess();
-        for (const object of passengers) (object as SharedObject)[PASSED]?.();
-      },
-      (error) => {
-        this.#onePutLess();
-        this.ring.drop(outgoing);
-        throw error;
-      },
-    );
+  }
+
+  /** Puts several values, in order. None is put if one of them cannot travel. */
+  putMany(values: readonly unknown[], name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
+    const many: Outgoing[] = [];
+    let count = 0;
+    try {
+      options?.signal?.throwIfAborted();
+      for (const [i, value] of values.entries()) {
+        const message = encode(value, { path: `${name}s[${i}]` });
+        many.push(this.ring.keep(this.#prepare(message), message));
+      }
+      if (this.#backlog.size === 0) count = this.ring.tryPutMany(many, this.#rules.refusePut);
+    } catch (error) {
+      for (const outgoing of many) this.ring.drop(outgoing);
+      return Promise.reject(error);
+    }
+    for (let i = 0; i < count; i++) pass(many[i].shared);
+    if (count === many.length) return DONE;
+    return Promise.all(many.slice(count).map((outgoing) => this.#backlog.add(outgoing, options, onFull))).then(() => {});
   }
 
   /** Puts a value, blocking. @param timeout In milliseconds; 0 or less: does not wait. */
@@ -153,24 +160,26 @@ export class Messages implements MessagesLike {
   /** Puts an encoded message, blocking. */
   sendSync(message: Message, timeout: number | undefined, onFull: () => never): void {
     let outgoing = this.#prepare(message);
+    // What this program put before and nobody awaited goes first.
+    const attempt = () => (this.#backlog.advance() ? this.ring.tryPut(outgoing, this.#rules.refusePut) : PENDING);
     try {
-      if (this.ring.tryPut(outgoing, this.#rules.refusePut) !== true) {
+      if (attempt() !== true) {
         if (timeout !== undefined && timeout <= 0) onFull();
         outgoing = this.ring.keep(outgoing, message);
-        this.me.parker.sleepSync(this.ring.notFull, this.#putAttempt(outgoing), timeout, onFull);
+        this.me.parker.sleepSync<true>(this.ring.notFull, { attempt, more: this.#hasRoom }, timeout, onFull);
       }
     } catch (error) {
       this.ring.drop(outgoing);
       throw error;
     }
-    pass(message);
+    pass(outgoing.shared);
   }
 
   /** Gets one message. @param onEmpty Throws, or gives the result, when the time is up. */
   get(options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown> {
     try {
       if (options?.signal?.aborted) throw options.signal.reason;
-      if (this.#getting === 0) {
+      if (this.#getting === 0 || options?.timeout !== undefined && options.timeout <= 0) {
         const value = this.#attemptGet(false);
         if (value !== PENDING) return Promise.resolve(value);
       }
@@ -181,6 +190,21 @@ export class Messages implements MessagesLike {
     return this.#sleep(this.ring.notEmpty, this.#getAttempt, options, onEmpty).finally(() => {
       this.#getting--;
     });
+  }
+
+  /** Waits for one, and gets as many more as are there, up to `max` together. */
+  async getMany(max: number, options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown[]> {
+    const values: unknown[] = [await this.get(options, onEmpty)];
+    // Closed meanwhile, its memory may be gone.
+    if (max === 1 || this.#isClosed) return values;
+    this.ring.tryGetMany(max - 1, (...message) => {
+      try {
+        values.push(this.#take(...message));
+      } catch (error) {
+        this.#unreadable.push(error);
+      }
+    });
+    return values;
   }
 
   /** Gets one message, blocking. @param timeout In milliseconds; 0 or less: does not wait. */
@@ -212,13 +236,6 @@ export class Messages implements MessagesLike {
     return this.me.parker.sleep(set, what, options, onTimeout, this.#gets);
   }
 
-  #onePutLess(): void {
-    if (--this.#putting > 0) return;
-    const runs = this.#whenPut;
-    this.#whenPut = [];
-    for (const run of runs) run();
-  }
-
   #joinAttempt: Attempt<void> = {
     attempt: () => {
       if (this.ring.isAllDone) return undefined;
@@ -237,7 +254,8 @@ export class Messages implements MessagesLike {
   #pollAttempt: Attempt<boolean> = { attempt: (lookHard) => this.#isReady(lookHard) || PENDING, more: () => this.ring.size > 0 };
 
   #isReady(lookHard: boolean): boolean {
-    if (this.ring.size > 0) return true;
+    this.#check();
+    if (this.ring.size > 0 || this.#unreadable.length > 0) return true;
     try {
       this.#rules.refuseGet(this.ring.flags, lookHard);
       return false;
@@ -247,6 +265,8 @@ export class Messages implements MessagesLike {
   }
 
   #attemptGet(lookHard: boolean): unknown {
+    this.#check();
+    if (this.#unreadable.length > 0) throw this.#unreadable.shift();
     // The flags before the ring: once they say that nothing more comes, what is in the ring is all there is.
     const { flags } = this.ring;
     const value = this.ring.tryGet(this.#take);
@@ -255,11 +275,15 @@ export class Messages implements MessagesLike {
     return PENDING;
   }
 
-  #putAttempt(outgoing: Outgoing): Attempt<true> {
-    return { attempt: () => this.ring.tryPut(outgoing, this.#rules.refusePut), more: () => !this.ring.isFull };
+  readonly #hasRoom = (): boolean => !this.ring.isFull;
+
+  /** A participant that left has no part in the memory any more. */
+  #check(): void {
+    if (this.me.isGone) throw new ProcessError("Cannot use a queue or connection of a process that has ended");
   }
 
   #prepare(message: Message): Outgoing {
+    this.#check();
     return this.ring.prepare(message, message.shared.length === 0 ? NOBODY : this.#passengers(message));
   }
 
@@ -267,19 +291,17 @@ export class Messages implements MessagesLike {
     const passengers: Passenger[] = [];
     for (const object of message.shared) {
       const [arena, units, serial, holding] = object[HANDLE]().words;
-      // What lives in another arena is held by its sender until that ends.
-      if (arena === this.me.arena.id >>> 0) passengers.push({ block: { offset: units * UNIT, serial }, holding });
+      // What lives in another arena has no ticket here: its sender holds it until that ends.
+      if (arena !== this.me.arena.id >>> 0) pin(object);
+      else passengers.push({ block: { offset: units * UNIT, serial }, holding });
     }
     return passengers;
   }
 }
 
-function notDone(timeout: number | undefined): never {
+/** Throws what a join throws when the time is up. */
+export function notDone(timeout: number | undefined): never {
   throw new TimeoutError(`The queue's items were not all done within ${timeout} ms`);
 }
 
 const DONE: Promise<void> = Promise.resolve();
-
-function pass(message: Message): void {
-  for (const object of message.shared) (object as SharedObject)[PASSED]?.();
-}

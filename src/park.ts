@@ -6,8 +6,8 @@
  *
  * ```text
  *   waiter                                  changer
- *   1 register in the set                   1 change the thing
- *   2 seen = bell; say "asleep"             2 take somebody out of the set
+ *   1 seen = bell; register in the set      1 change the thing
+ *   2 say "asleep"                          2 take somebody out of the set
  *   3 look at the thing; done? leave        3 add 1 to its bell
  *   4 sleep while bell = seen               4 is it asleep? wake it
  * ```
@@ -69,6 +69,7 @@ interface Waiter {
   readonly what: Attempt<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  readonly keepsAlive: boolean;
   /** Stops its clock and its listening to a signal. */
   cleanUp: () => void;
 }
@@ -89,9 +90,13 @@ export class Parker {
   readonly #at: number;
   readonly #groups = new Map<number, Group>();
   #look: ReturnType<typeof setTimeout> | undefined;
+  /** How many waiters keep the program alive. */
+  #keeping = 0;
   #epoch: number;
   #spinPause = 0;
   #isDetached = false;
+  /** Whether it stands for a process elsewhere: then what it waits for does not keep this program alive. */
+  isGuest = false;
   /** Called each half second while this participant waits, and when somebody died. */
   onLook: () => void = () => {};
 
@@ -132,8 +137,16 @@ export class Parker {
    *
    * @param onTimeout Gives the result, or throws, when the time is up.
    * @param scope Those with which this wait can be ended.
+   * @param keepsAlive Whether the program goes on as long as this waits.
    */
-  sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T, scope: WaitScope): Promise<T> {
+  sleep<T>(
+    set: WaitSet,
+    what: Attempt<T>,
+    options: WaitOptions | undefined,
+    onTimeout: () => T,
+    scope: WaitScope,
+    keepsAlive = true,
+  ): Promise<T> {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const timeout = options?.timeout;
@@ -147,7 +160,7 @@ export class Parker {
       }
     }
     return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = { what, resolve: resolve as (value: unknown) => void, reject, cleanUp: () => {} };
+      const waiter: Waiter = { what, resolve: resolve as (value: unknown) => void, reject, keepsAlive, cleanUp: () => {} };
       const giveUp = (end: () => void) => {
         if (this.#drop(set, waiter)) end();
       };
@@ -166,7 +179,7 @@ export class Parker {
       let group = this.#groups.get(set.key);
       if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [] });
       group.waiters.push(waiter);
-      if (this.#look === undefined) this.#startLooking();
+      if (keepsAlive && this.#keeping++ === 0) this.#startLooking();
       this.#attend(group, false);
       if (this.#groups.size > 0) this.#listen();
     });
@@ -185,13 +198,13 @@ export class Parker {
     const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
     const { words, at } = set;
     let lookHard = false;
-    let passOn = true;
+    let took = false;
     try {
       for (;;) {
         const seen = this.#fallAsleep(words, at);
         const result = what.attempt(lookHard);
         if (result !== PENDING) {
-          passOn = what.more();
+          took = true;
           return result;
         }
         const left = deadline - performance.now();
@@ -201,7 +214,8 @@ export class Parker {
       }
     } finally {
       Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_THREAD);
-      if (!this.#unregister(words, at) && passOn) this.wakeOne(words, at);
+      // Whether there is more must be looked at after leaving the set: a ring for what came before that may have come here.
+      if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);
       // This participant's tasks may wait for the same thing: their registration is the same bit.
       if (this.#groups.has(set.key)) {
         this.#register(words, at);
@@ -279,22 +293,32 @@ export class Parker {
   wakeEverybody(): void {
     Atomics.add(this.#head, L.EPOCH, 1);
     for (let slot = 0; slot < L.SLOT_COUNT; slot++) {
-      if (this.arena.identOf(slot) !== 0) this.ring(slot);
+      if (this.arena.identOf(slot) !== 0) this.ring(slot, true);
     }
   }
 
-  /** Rings a participant's bell. False if nobody is there. */
-  ring(slot: number): boolean {
+  /**
+   * Rings a participant's bell. False if nobody is there.
+   *
+   * @param isDeath Rings although it does not seem to sleep: the dead may have said that they wake it, and not done so.
+   */
+  ring(slot: number, isDeath = false): boolean {
     const head = this.#head;
     const at = this.arena.slot(slot);
     if (Atomics.load(head, at + L.SLOT_IDENT) === 0) return false;
     Atomics.add(head, at + L.SLOT_BELL, 1);
     const asleep = Atomics.load(head, at + L.SLOT_ASLEEP);
-    if (asleep === 0) return true;
+    if (asleep === 0 && !isDeath) return true;
     const door: [number, number] = [head[at + L.SLOT_DOOR], head[at + L.SLOT_DOOR + 1]];
+    if (door[0] === 0) {
+      // "Asleep" stays: this ring may be late, and for an earlier sleep than the one that it would take the word from.
+      this.arena.memory.unpark((at + L.SLOT_BELL) * 4);
+      return true;
+    }
+    // A door remembers one knock, and that is enough.
     const isLoop = (asleep & L.ASLEEP_LOOP) !== 0 && (Atomics.and(head, at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP) & L.ASLEEP_LOOP) !== 0;
-    if (isLoop && door[0] !== 0) this.arena.memory.rouse(door, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
-    if ((asleep & L.ASLEEP_THREAD) !== 0 || isLoop && door[0] === 0) this.arena.memory.unpark((at + L.SLOT_BELL) * 4);
+    if (isLoop || isDeath) this.arena.memory.rouse(door, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
+    if ((asleep & L.ASLEEP_THREAD) !== 0 || isDeath) this.arena.memory.unpark((at + L.SLOT_BELL) * 4);
     return true;
   }
 
@@ -324,10 +348,20 @@ export class Parker {
 
   /** Steps 1 and 2 of the protocol, for the thread. */
   #fallAsleep(words: Int32Array, at: number): number {
-    this.#register(words, at);
+    // The bell first: whoever takes this participant out of the set after that rings a bell that is not `seen` any more.
     const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);
+    this.#register(words, at);
     Atomics.or(this.#head, this.#at + L.SLOT_ASLEEP, L.ASLEEP_THREAD);
     return seen;
+  }
+
+  /** Whether somebody died since this was asked last. */
+  #hasSomebodyDied(): boolean {
+    const epoch = Atomics.load(this.#head, L.EPOCH);
+    if (epoch === this.#epoch) return false;
+    this.#epoch = epoch;
+    this.onLook();
+    return true;
   }
 
   /** Whether it was not a ring that ended the sleep, or a death. */
@@ -381,7 +415,7 @@ export class Parker {
     waiter.cleanUp();
     group.waiters.splice(group.waiters.indexOf(waiter), 1);
     if (group.waiters.length === 0) this.#groups.delete(group.set.key);
-    if (this.#groups.size === 0) this.#stopLooking();
+    if (waiter.keepsAlive && --this.#keeping === 0) this.#stopLooking();
   }
 
   /** Takes out a waiter that gives up. False if it is done already. */
@@ -397,9 +431,10 @@ export class Parker {
   #listen(): void {
     const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);
     Atomics.or(this.#head, this.#at + L.SLOT_ASLEEP, L.ASLEEP_LOOP);
-    // Step 3, after 2: whose bit a changer took out before "asleep" was said must look again. (Their registration came before.)
+    // Step 3, after 2: whose bit a changer took out before "asleep" was said must look again. (Their registration came before.) So must all if somebody died before that.
+    const lookHard = this.#hasSomebodyDied();
     for (const group of [...this.#groups.values()]) {
-      if (!this.#isRegistered(group.set)) this.#attend(group, false);
+      if (lookHard || !this.#isRegistered(group.set)) this.#attend(group, lookHard);
     }
     if (this.#groups.size > 0) this.arena.memory.listen(this.slot, this.#bellOffset, seen);
   }
@@ -411,10 +446,7 @@ export class Parker {
   #onRing(): void {
     if (this.#isDetached) return;
     Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP);
-    const epoch = Atomics.load(this.#head, L.EPOCH);
-    const lookHard = epoch !== this.#epoch;
-    this.#epoch = epoch;
-    if (lookHard) this.onLook();
+    const lookHard = this.#hasSomebodyDied();
     for (const group of [...this.#groups.values()]) {
       if (lookHard || !this.#isRegistered(group.set)) this.#attend(group, lookHard);
     }
@@ -423,13 +455,13 @@ export class Parker {
 
   /** While somebody waits, a clock runs: it keeps the program alive, and looks at everything each half second. */
   #startLooking(): void {
+    if (this.isGuest) return;
     this.#look = setTimeout(() => {
       this.#look = undefined;
       this.onLook();
       for (const group of [...this.#groups.values()]) this.#attend(group, true);
-      if (this.#groups.size === 0) return;
-      this.#startLooking();
-      this.#listen();
+      if (this.#keeping > 0) this.#startLooking();
+      if (this.#groups.size > 0) this.#listen();
     }, LOOK_MS);
   }
 

@@ -41,7 +41,13 @@ export class Participant {
   readonly slot: number;
   readonly parker: Parker;
   readonly heap: Heap;
+  /** Where puts wait for room. */
+  readonly backlogs: Set<{ whenEmpty(run: () => void): void }> = new Set();
   #lookedAt = 0;
+  /** How many of this program's objects, and messages, stand for each holding. */
+  readonly #counts = new Map<string, number>();
+  /** Objects that are held until a message was read, since they have no ticket. */
+  #kept: Kept[] = [];
   /** Whether it left: its holdings went with it. */
   isGone = false;
 
@@ -81,6 +87,47 @@ export class Participant {
     });
   }
 
+  /** Counts one more object here that stands for a holding which this participant has. */
+  retain(block: Block, index: number): void {
+    const key = keyOf(block, index);
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  /** One less; the holding ends with the last. */
+  unretain(block: Block, index: number): void {
+    const key = keyOf(block, index);
+    const count = (this.#counts.get(key) ?? 1) - 1;
+    if (count > 0) {
+      this.#counts.set(key, count);
+      return;
+    }
+    this.#counts.delete(key);
+    if (!this.isGone) this.release(block, index);
+  }
+
+  /** Holds an object until a message was read. */
+  keepUntilRead(block: Block, index: number, ring: Block, sequence: number): void {
+    this.#dropKept();
+    this.retain(block, index);
+    this.#kept.push({ block, index, ring, sequence });
+  }
+
+  /** After a message was received: what of it nobody here took up (it could not be decoded, say) is let go again. */
+  settle(block: Block, index: number): void {
+    this.heap.exclusively(() => {
+      if (!this.heap.isCurrent(block)) return;
+      const holding = holdingOf(block, index);
+      const { words } = this.arena.window(holding);
+      const at = this.arena.wordIndex(holding) + L.TICKETS;
+      for (let i = 0; i < L.TICKET_COUNT; i++) {
+        const ticket = at + i * L.TICKET_WORDS;
+        // So that it does not come to life again when the sequence numbers have gone round.
+        if (words[ticket] !== 0 && !this.#isLive(words, ticket)) words[ticket] = 0;
+      }
+      if (!this.#counts.has(keyOf(block, index))) this.releaseInside(block, index, this.slot);
+    });
+  }
+
   /** {@linkcode Participant.release} for those inside. */
   releaseInside(block: Block, index: number, slot: number): void {
     const holding = holdingOf(block, index);
@@ -92,11 +139,14 @@ export class Participant {
   /** Destroys the object if nobody holds it, or else says that its holders changed. For those inside. */
   holdersChanged(block: Block): void {
     const kind = KINDS.get(this.kindOf(block));
-    if (kind === undefined) return;
-    for (let i = 0; i < kind.holdings; i++) {
-      if (this.isHeld(holdingOf(block, i))) return kind.changed(this, block);
-    }
-    kind.destroy(this, block);
+    if (kind === undefined || kind.holdings === 0) return;
+    if (this.#isWanted(block, kind)) kind.changed(this, block);
+    else kind.destroy(this, block);
+  }
+
+  #isWanted(block: Block, kind: Kind): boolean {
+    for (let i = 0; i < kind.holdings; i++) if (this.isHeld(holdingOf(block, i))) return true;
+    return false;
   }
 
   /** Whether anybody holds it, or it is on its way. The dead hold until they are buried. */
@@ -120,24 +170,36 @@ export class Participant {
   /**
    * Writes down that a message with this object is about to be put. For those inside.
    *
-   * @throws {RangeError} The object is in as many unread messages as are counted.
+   * @return False if it is in the unread messages of as many rings as can be written down.
    */
-  addTicket(holding: number, ring: Block, sequence: number): void {
+  addTicket(holding: number, ring: Block, sequence: number): boolean {
     const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding);
-    for (let i = 0; i < L.TICKET_COUNT; i++) {
-      const ticket = at + L.TICKETS + i * L.TICKET_WORDS;
-      if (this.#isLive(words, ticket)) continue;
-      words[ticket] = ring.offset / L.UNIT;
-      words[ticket + 1] = ring.serial;
-      words[ticket + 2] = sequence;
-      return;
+    const at = this.arena.wordIndex(holding) + L.TICKETS;
+    const units = ring.offset / L.UNIT;
+    let free = -1;
+    for (let ticket = at; ticket < at + L.TICKET_COUNT * L.TICKET_WORDS; ticket += L.TICKET_WORDS) {
+      if (words[ticket] === units && words[ticket + 1] === ring.serial) {
+        // A ring is read in order, so the ticket for the last of its messages is one for all.
+        words[ticket + 2] = sequence;
+        return true;
+      }
+      if (free < 0 && !this.#isLive(words, ticket)) free = ticket;
     }
-    throw new RangeError(`Cannot send this object: it is in ${L.TICKET_COUNT} unread messages already; let some be received first`);
+    if (free < 0) return false;
+    words[free] = 0;
+    words[free + 1] = ring.serial;
+    words[free + 2] = sequence;
+    Atomics.store(words, free, units);
+    return true;
   }
 
   kindOf(block: Block): number {
     return this.arena.window(block.offset - L.UNIT).words[this.arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_KIND];
+  }
+
+  /** Resolves once no put waits for room any more. */
+  async accepted(): Promise<void> {
+    for (const backlog of this.backlogs) await new Promise<void>((resolve) => backlog.whenEmpty(resolve));
   }
 
   /** Leaves the arena for good, giving up all that it holds. What its tasks still wait for is rejected with `reason`. */
@@ -150,12 +212,26 @@ export class Participant {
 
   /** Looks at the pulse of some others, and buries the dead. */
   lookAround(): void {
-    const used = Atomics.load(this.arena.head, L.SLOTS_USED);
+    this.#dropKept();
+    const { arena } = this;
+    const used = Atomics.load(arena.head, L.SLOTS_USED);
     for (let i = Math.min(LOOK_AROUND, used); i > 0; i--) {
       this.#lookedAt = (this.#lookedAt + 1) % used;
-      const ident = this.arena.identOf(this.#lookedAt);
-      if (ident !== 0 && ident !== this.ident && !this.arena.isAlive(ident)) this.bury(ident);
+      const slot = this.#lookedAt;
+      const ident = arena.identOf(slot);
+      if (ident !== 0 && ident !== this.ident && !arena.isAlive(ident)) this.bury(ident);
+      if (ident === 0 && Atomics.load(arena.head, arena.slot(slot) + L.SLOT_PHASE) === L.PHASE_DEAD) this.#freeSlot(slot);
     }
+  }
+
+  /** Whoever buried the last one there died just before it was done. */
+  #freeSlot(slot: number): void {
+    const { arena, heap } = this;
+    const phase = arena.slot(slot) + L.SLOT_PHASE;
+    heap.exclusively(() => {
+      if (arena.identOf(slot) === 0) Atomics.compareExchange(arena.head, phase, L.PHASE_DEAD, L.PHASE_FREE);
+    });
+    this.parker.wakeEverybody();
   }
 
   /**
@@ -177,6 +253,8 @@ export class Participant {
         if (!heap.isCurrent(block)) continue;
         const holdings = KINDS.get(block.kind)?.holdings ?? 0;
         for (let i = 0; i < holdings && heap.isCurrent(block); i++) this.releaseInside(block, i, slot);
+        // It may have been the sender of what it no longer held, and that was never sent.
+        if (holdings > 0 && heap.isCurrent(block) && !this.#isWanted(block, KINDS.get(block.kind)!)) this.holdersChanged(block);
       }
       arena.memory.detach(slot);
       Atomics.store(arena.head, at + L.SLOT_IDENT, 0);
@@ -186,6 +264,13 @@ export class Participant {
     if (isMine) this.parker.wakeEverybody();
   }
 
+  #dropKept(): void {
+    if (this.#kept.length === 0) return;
+    const kept = this.#kept;
+    this.#kept = kept.filter(({ ring, sequence }) => this.#isUnread(ring.offset, ring.serial, sequence));
+    for (const one of kept) if (!this.#kept.includes(one)) this.unretain(one.block, one.index);
+  }
+
   #hasTicket(words: Int32Array, at: number): boolean {
     for (let i = 0; i < L.TICKET_COUNT; i++) if (this.#isLive(words, at + L.TICKETS + i * L.TICKET_WORDS)) return true;
     return false;
@@ -193,17 +278,30 @@ export class Participant {
 
   /** Whether the message that a ticket names is unread. */
   #isLive(words: Int32Array, ticket: number): boolean {
-    const units = words[ticket];
-    if (units === 0) return false;
-    const offset = units * L.UNIT;
-    if (!this.heap.isCurrent({ offset, serial: words[ticket + 1] })) return false;
-    const ring = this.arena.window(offset).words;
-    const at = this.arena.wordIndex(offset);
-    const sequence = words[ticket + 2];
-    const taken = Atomics.load(ring, at + L.RING_GET + L.SIDE_SEQUENCE);
-    const put = Atomics.load(ring, at + L.RING_PUT + L.SIDE_SEQUENCE);
-    return ((sequence - taken) | 0) >= 0 && ((put - sequence) | 0) > 0;
+    const units = Atomics.load(words, ticket);
+    return units !== 0 && this.#isUnread(units * L.UNIT, words[ticket + 1], words[ticket + 2]);
   }
+
+  /** Whether that message of a ring, or one before it, is unread. The last may never have been put: its sender died. */
+  #isUnread(offset: number, serial: number, sequence: number): boolean {
+    if (!this.heap.isCurrent({ offset, serial })) return false;
+    const { words } = this.arena.window(offset);
+    const at = this.arena.wordIndex(offset);
+    const taken = Atomics.load(words, at + L.RING_GET + L.SIDE_SEQUENCE);
+    const put = Atomics.load(words, at + L.RING_PUT + L.SIDE_SEQUENCE);
+    return ((sequence - taken) | 0) >= 0 && ((put - taken) | 0) > 0;
+  }
+}
+
+interface Kept {
+  readonly block: Block;
+  readonly index: number;
+  readonly ring: Block;
+  readonly sequence: number;
+}
+
+function keyOf(block: Block, index: number): string {
+  return `${block.serial}.${index}`;
 }
 
 /** Byte offset of one of an object's holdings. */

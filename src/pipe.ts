@@ -189,13 +189,7 @@ export class Connection implements SharedObject {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const holding = this.#holding;
-    if (holding === null) return;
-    const { sending, receiving } = this.#backing;
-    const reason = new ProcessError("The connection was closed");
-    const release = () => (sending === null ? holding.close() : sending.close(reason, () => holding.close()));
-    if (receiving === null) release();
-    else receiving.close(reason, release);
+    this.#release("closed");
   }
 
   /** Closes this end. */
@@ -212,16 +206,27 @@ export class Connection implements SharedObject {
     }
   }
 
-  /** What travels of it. */
+  /** What travels of it. @internal */
   [HANDLE](): { kind: number; words: readonly number[] } {
     if (this.#closed) throw new ProcessError("Cannot send this connection: it is closed");
     return { kind: CONNECTION, words: this.#hold().words() };
   }
 
-  /** It was sent on: it is the receiver's now, until it is used here again. */
+  /** It was sent on: it is the receiver's now, until it is used here again. @internal */
   [PASSED](): void {
-    this.#holding?.close();
+    this.#release("sent to another process");
+  }
+
+  /** What waits to receive is rejected; what waits for room to be sent still is. */
+  #release(what: string): void {
+    const holding = this.#holding;
+    if (holding === null) return;
     this.#holding = null;
+    const { sending, receiving } = this.#backing;
+    const reason = new ProcessError(`Nothing was received: the connection was ${what} meanwhile`);
+    const release = () => (sending === null ? holding.close() : sending.close(reason, () => holding.close()));
+    if (receiving === null) release();
+    else receiving.close(reason, release);
   }
 
   #hold(): HoldingLike {

@@ -6,9 +6,9 @@
 import { HANDLE, registerHandle } from "./codec.ts";
 import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
-import { defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking } from "./home.ts";
+import { defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
-import { PENDING, type WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./park.ts";
 
 /** Codec numbers of the queues. */
 const QUEUE = 1, SIMPLE_QUEUE = 2, JOINABLE_QUEUE = 3;
@@ -22,7 +22,8 @@ export interface QueueOptions {
   capacity?: number;
 }
 
-const RULES = {
+/** When queues refuse. */
+export const QUEUE_RULES: Rules = {
   refusePut(flags: number): void {
     if ((flags & L.FLAG_SHUTDOWN) !== 0) throw new ShutDown("Cannot put: the queue was shut down");
   },
@@ -39,7 +40,7 @@ abstract class AnyQueue<T> implements SharedObject {
 
   protected constructor(options: number | QueueOptions | undefined, home: Home | RingBacking) {
     const limits = limitsOf(options);
-    this.#backing = "messages" in home ? home : home.makeRing({ ...limits, joinable: this.kind === JOINABLE_QUEUE }, RULES);
+    this.#backing = "messages" in home ? home : home.makeRing({ ...limits, joinable: this.kind === JOINABLE_QUEUE }, QUEUE_RULES);
   }
 
   /** Its number in the codec. */
@@ -47,10 +48,10 @@ abstract class AnyQueue<T> implements SharedObject {
     return QUEUE;
   }
 
-  /** Whether the queue holds no item now. */
+  /** Whether the queue holds no item now. One that was closed before it was used is empty. */
   empty(): boolean {
-    if (this.#closed && this.#isUsed) throw this.#closedError("look at");
-    return this.messages.size === 0;
+    if (this.#closed && !this.#isUsed) return true;
+    return this.state.size === 0;
   }
 
   /**
@@ -80,9 +81,9 @@ abstract class AnyQueue<T> implements SharedObject {
     }
   }
 
-  /** What travels of it. */
+  /** What travels of it. @internal */
   [HANDLE](): { kind: number; words: readonly number[] } {
-    if (this.#closed) throw this.#closedError("send");
+    this.#checkOpen("send");
     return { kind: this.kind, words: this.#backing.holding.words() };
   }
 
@@ -95,8 +96,14 @@ abstract class AnyQueue<T> implements SharedObject {
   }
 
   protected use(action: string): MessagesLike {
-    if (this.#closed) throw this.#closedError(action);
+    this.#checkOpen(action);
     this.#isUsed = true;
+    return this.messages;
+  }
+
+  /** For those who only look. @internal */
+  protected get state(): MessagesLike {
+    this.#checkOpen("look at");
     return this.messages;
   }
 
@@ -128,6 +135,10 @@ abstract class AnyQueue<T> implements SharedObject {
     return messages.getSync(timeout, empty(timeout)) as T;
   }
 
+  #checkOpen(action: string): void {
+    if (this.#closed) throw this.#closedError(action);
+  }
+
   #closedError(action: string): ProcessError {
     return new ProcessError(`Cannot ${action} the queue: it was closed in this process`);
   }
@@ -146,10 +157,13 @@ abstract class AnyQueue<T> implements SharedObject {
  * ```
  */
 export class Queue<T = unknown> extends AnyQueue<T> {
+  /** Most items that it holds; 0 where there is no such limit. */
   readonly maxsize: number;
   #joinThreadCancelled = false;
 
   /**
+   * Makes a queue.
+   *
    * @param options Most items in it, or limits by items and bytes. Without any it grows with what is in it.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
    * @throws {TypeError} A limit is not a number.
@@ -161,12 +175,12 @@ export class Queue<T = unknown> extends AnyQueue<T> {
 
   /** How many items it holds now: exact, everywhere. */
   qsize(): number {
-    return this.messages.size;
+    return this.state.size;
   }
 
   /** Whether an item could not be put now. */
   full(): boolean {
-    return this.messages.isFull;
+    return this.state.isFull;
   }
 
   /**
@@ -211,12 +225,17 @@ export class Queue<T = unknown> extends AnyQueue<T> {
   }
 
   /**
-   * Puts several items, in order; resolves once all are accepted.
+   * Puts several items, in order; resolves once all are accepted. They are copied at the call.
    *
    * @throws {Full} There was no room in time for those from some item on.
+   * @throws {DataCloneError} An item cannot travel; none was put.
    */
-  async putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
-    await Promise.all(Array.from(items, (item) => this.put(item, options)));
+  putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
+    try {
+      return this.use("put to").putMany([...items], "item", options, full(options?.timeout));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -226,13 +245,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    */
   async getMany(max: number, options?: WaitOptions): Promise<T[]> {
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`Cannot get ${max} items: max must be a whole number from 1 on`);
-    const items: T[] = [await this.get(options)];
-    while (items.length < max) {
-      const item = this.messages.tryGet();
-      if (item === PENDING) break;
-      items.push(item as T);
-    }
-    return items;
+    return await this.use("get from").getMany(max, options, empty(options?.timeout)) as T[];
   }
 
   /**
@@ -273,6 +286,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
 
 /** A queue whose consumers say when an item is done, so that others can wait until all are. */
 export class JoinableQueue<T = unknown> extends Queue<T> {
+  /** What it is when it travels. @internal */
   protected override get kind(): number {
     return JOINABLE_QUEUE;
   }
@@ -309,11 +323,16 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
 /** The simplest queue: without limits, `put` and `get` alone. */
 export class SimpleQueue<T = unknown> extends AnyQueue<T> {
-  /** @param home The memory to make it in, by default that of the default context. */
+  /**
+   * Makes a queue.
+   *
+   * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
+   */
   constructor(home: Home | RingBacking = defaultHome()) {
     super(undefined, home);
   }
 
+  /** What it is when it travels. @internal */
   protected override get kind(): number {
     return SIMPLE_QUEUE;
   }
@@ -339,11 +358,11 @@ export class SimpleQueue<T = unknown> extends AnyQueue<T> {
   }
 }
 
-registerHandle(QUEUE, (words, context) => new Queue(undefined, homeOf(words, context, "the queue").reviveRing(words, RULES)));
-registerHandle(SIMPLE_QUEUE, (words, context) => new SimpleQueue(homeOf(words, context, "the queue").reviveRing(words, RULES)));
+registerHandle(QUEUE, (words, context) => new Queue(undefined, homeOf(words, context, "the queue").reviveRing(words, QUEUE_RULES)));
+registerHandle(SIMPLE_QUEUE, (words, context) => new SimpleQueue(homeOf(words, context, "the queue").reviveRing(words, QUEUE_RULES)));
 registerHandle(
   JOINABLE_QUEUE,
-  (words, context) => new JoinableQueue(undefined, homeOf(words, context, "the queue").reviveRing(words, RULES)),
+  (words, context) => new JoinableQueue(undefined, homeOf(words, context, "the queue").reviveRing(words, QUEUE_RULES)),
 );
 
 function limitsOf(options: number | QueueOptions | undefined): { maxsize: number; capacity: number } {

@@ -39,10 +39,12 @@ export interface Outgoing {
   readonly message: { writeTo(target: Uint8Array, offset: number): void } | null;
   readonly block: Block | null;
   readonly passengers: readonly Passenger[];
+  /** The program's objects that travel in it; told once it was accepted. */
+  readonly shared: Message["shared"];
 }
 
 /** What is done with the bytes of a message that was taken. */
-export type Take<T> = (bytes: Uint8Array, offset: number, length: number) => T;
+export type Take<T> = (bytes: Uint8Array, offset: number, length: number, passengers: readonly Passenger[]) => T;
 
 /** How a ring is made. */
 export interface RingOptions {
@@ -141,7 +143,8 @@ export class Ring {
   /** Makes ready what is to be put: a large message is written to a block of its own right away. @throws {RangeError} No room in the arena. */
   prepare(message: Message, passengers: readonly Passenger[]): Outgoing {
     const { byteLength } = message;
-    if (byteLength <= LARGEST_INLINE) return { byteLength, message, block: null, passengers };
+    const { shared } = message;
+    if (byteLength <= LARGEST_INLINE) return { byteLength, message, block: null, passengers, shared };
     const block = this.#me.heap.allocate(byteLength, L.KIND_RAW, this.#me.ident);
     try {
       message.writeTo(this.#me.arena.bytes(block.offset, byteLength), 0);
@@ -149,7 +152,7 @@ export class Ring {
       this.#me.heap.free(block);
       throw error;
     }
-    return { byteLength, message: null, block, passengers };
+    return { byteLength, message: null, block, passengers, shared };
   }
 
   /** A prepared message that stays as it is now, for one that must wait. */
@@ -171,25 +174,51 @@ export class Ring {
    */
   tryPut(outgoing: Outgoing, refuse: (flags: number) => void): true | typeof PENDING {
     const words = this.#words;
-    const put = this.#put;
     const parker = this.#me.parker;
-    if (enter(words, put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, put, false);
+    if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
     try {
       refuse(words[this.#at + L.RING_FLAGS]);
-      const sequence = words[put + L.SIDE_SEQUENCE];
-      if (this.maxsize > 0 && ((sequence - Atomics.load(words, this.#get + L.SIDE_SEQUENCE)) | 0) >= this.maxsize) return PENDING;
-      const { byteLength, block, passengers } = outgoing;
-      const inline = block === null ? byteLength : 16;
-      const length = (L.RECORD_HEADER + passengers.length * 16 + inline + 7) & -8;
-      const cost = this.capacity > 0 ? Math.min(this.capacity, block === null ? length : length + byteLength) : 0;
-      if (cost > 0 && this.#usedBytes() + cost > this.capacity) return PENDING;
-      if (passengers.length > 0) this.#writeTickets(passengers, sequence);
-      this.#write(outgoing, sequence, length, cost);
+      if (!this.#putInside(outgoing)) return PENDING;
     } finally {
-      leave(words, put + L.SIDE_MONITOR, parker);
+      leave(words, this.#put + L.SIDE_MONITOR, parker);
     }
     if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, this.notEmpty.at);
     return true;
+  }
+
+  /** Puts as many of several messages as there is room for. @return How many. */
+  tryPutMany(many: readonly Outgoing[], refuse: (flags: number) => void): number {
+    const words = this.#words;
+    const parker = this.#me.parker;
+    let count = 0;
+    if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
+    try {
+      refuse(words[this.#at + L.RING_FLAGS]);
+      while (count < many.length && this.#putInside(many[count])) count++;
+    } finally {
+      leave(words, this.#put + L.SIDE_MONITOR, parker);
+      this.#wake(this.notEmpty, count);
+    }
+    return count;
+  }
+
+  #putInside(outgoing: Outgoing): boolean {
+    const words = this.#words;
+    const sequence = words[this.#put + L.SIDE_SEQUENCE];
+    if (this.maxsize > 0 && ((sequence - Atomics.load(words, this.#get + L.SIDE_SEQUENCE)) | 0) >= this.maxsize) return false;
+    const { byteLength, block, passengers } = outgoing;
+    const inline = block === null ? byteLength : 16;
+    const length = (L.RECORD_HEADER + passengers.length * 16 + inline + 7) & -8;
+    const cost = this.capacity > 0 ? Math.min(this.capacity, block === null ? length : length + byteLength) : 0;
+    if (cost > 0 && this.#usedBytes() + cost > this.capacity) return false;
+    if (passengers.length > 0) this.#writeTickets(passengers, sequence);
+    this.#write(outgoing, sequence, length, cost);
+    return true;
+  }
+
+  /** Rings as many of those who wait as something became there for. */
+  #wake(set: WaitSet, count: number): void {
+    for (; count > 0 && Atomics.load(set.words, set.at + L.WAITSET_SUMMARY) !== 0; count--) this.#me.parker.wakeOne(set.words, set.at);
   }
 
   /**
@@ -214,12 +243,38 @@ export class Ring {
       return PENDING;
     }
     this.#wakePutters();
+    return this.#hand(taken, scratch, take);
+  }
+
+  /** Takes up to `max` messages. @param take As for {@linkcode Ring.tryGet}; called for each, in order. */
+  tryGetMany(max: number, take: Take<void>): void {
+    const words = this.#words;
+    const parker = this.#me.parker;
+    const all: [Taken, Scratch][] = [];
+    if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
     try {
-      if (taken.block === null) return take(scratch.bytes, 0, taken.length);
-      return take(this.#me.arena.bytes(taken.block.offset, taken.length), 0, taken.length);
+      while (all.length < max) {
+        const scratch = SCRATCH.pop() ?? new Scratch();
+        const taken = this.#take(scratch);
+        if (taken === null) break;
+        all.push([taken, scratch]);
+      }
     } finally {
-      SCRATCH.push(scratch);
+      leave(words, this.#get + L.SIDE_MONITOR, parker);
+    }
+    if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
+    for (const [taken, scratch] of all) this.#hand(taken, scratch, take);
+  }
+
+  /** Gives a message that was taken to its taker. */
+  #hand<T>(taken: Taken, scratch: Scratch, take: Take<T>): T {
+    try {
+      if (taken.block === null) return take(scratch.bytes, 0, taken.length, taken.passengers);
+      return take(this.#me.arena.bytes(taken.block.offset, taken.length), 0, taken.length, taken.passengers);
+    } finally {
+      if (SCRATCH.length < SPARE_SCRATCH) SCRATCH.push(scratch);
       if (taken.block !== null) this.#me.heap.free(taken.block);
+      for (const { block, holding } of taken.passengers) this.#me.settle(block, holding);
     }
   }
 
@@ -291,9 +346,11 @@ export class Ring {
   }
 
   #writeTickets(passengers: readonly Passenger[], sequence: number): void {
-    this.#me.heap.exclusively(() => {
-      for (const { block, holding } of passengers) this.#me.addTicket(holdingOf(block, holding), this.block, sequence);
-    });
+    const me = this.#me;
+    const without = me.heap.exclusively(() =>
+      passengers.filter(({ block, holding }) => !me.addTicket(holdingOf(block, holding), this.block, sequence))
+    );
+    for (const { block, holding } of without) me.keepUntilRead(block, holding, this.block, sequence);
   }
 
   #write(outgoing: Outgoing, sequence: number, length: number, cost: number): void {
@@ -393,7 +450,7 @@ export class Ring {
       : 0;
     words[next + L.STATE_BYTES] = words[now + L.STATE_BYTES] + cost | 0;
     if (this.joinable) {
-      words[next + L.STATE_TAKER] = this.#me.slot + 1;
+      words[next + L.STATE_TAKER] = this.#me.ident;
       words[next + L.STATE_TAKEN] = words[this.#at + L.RING_TAKEN + this.#me.slot] + 1;
     }
     Atomics.store(words, get + L.SIDE_SEQUENCE, sequence + 1 | 0);
@@ -424,3 +481,4 @@ export class Ring {
 
 /** One for each message that is being looked at: a message's codec may get another. */
 const SCRATCH: Scratch[] = [];
+const SPARE_SCRATCH = 32;

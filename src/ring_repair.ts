@@ -31,10 +31,21 @@ export function repairGet(me: Participant, words: Int32Array, ring: number, isIn
   const now = stateOf(words, ring + L.RING_GET);
   giveBack(me, words, now + L.STATE_BLOCK, isInside);
   giveBack(me, words, now + L.STATE_SPARE, isInside);
-  if (words[now + L.STATE_TAKER] !== 0) {
-    words[ring + L.RING_TAKEN + words[now + L.STATE_TAKER] - 1] = words[now + L.STATE_TAKEN];
-    words[now + L.STATE_TAKER] = 0;
+  if (words[now + L.STATE_TAKER] === 0) return;
+  if (isInside) countTaken(me, words, ring, now);
+  else me.heap.exclusively(() => countTaken(me, words, ring, now));
+}
+
+/** Counts the record as its taker's, or as lost if that one is buried already. Inside the heap's monitor, as burying is. */
+function countTaken(me: Participant, words: Int32Array, ring: number, now: number): void {
+  const taker = words[now + L.STATE_TAKER];
+  const slot = taker & L.IDENT_SLOT_MASK;
+  if (me.arena.identOf(slot) === taker) words[ring + L.RING_TAKEN + slot] = words[now + L.STATE_TAKEN];
+  else {
+    Atomics.add(words, ring + L.RING_ABANDONED, 1);
+    me.parker.wakeAll(words, ring + L.RING_ALL_DONE);
   }
+  words[now + L.STATE_TAKER] = 0;
 }
 
 /** Two words: units, serial. Giving back twice does nothing, and is what happens if the repairer dies too. */
