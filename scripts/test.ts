@@ -35,7 +35,9 @@ const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; vari
 
 /** The variants in which a file is run besides the plain one, where it says nothing. */
 function variantsOf(file: string): string[] {
-  return CHANNEL_FILES.test(file) ? Object.keys(VARIANTS) : file.startsWith("adapters") ? ["no-koffi"] : [];
+  if (CHANNEL_FILES.test(file)) return Object.keys(VARIANTS);
+  if (file.startsWith("remote")) return ["no-ffi"]; // it switches shared memory off itself
+  return file.startsWith("adapters") ? ["no-koffi"] : [];
 }
 
 function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean): Program[] {
