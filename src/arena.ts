@@ -73,6 +73,14 @@ export class Arena {
     return this.#windows[n] ??= this.#open(n * WINDOW_BYTES, Math.min(WINDOW_BYTES, this.memory.byteLength - n * WINDOW_BYTES));
   }
 
+  /** Gives the windows of a large free block back where that is all that can be given back: plain memory. What is looked at there next is zeros. */
+  forgetWindows(offset: number, length: number): void {
+    if (this.memory.kind !== "local") return;
+    const first = offset / WINDOW_BYTES;
+    for (let n = first; n < Math.min(this.#windows.length, first + length / WINDOW_BYTES); n++) this.#windows[n] = undefined;
+    this.memory.discard(offset, length);
+  }
+
   /** Index in `window(offset).words` of the word at `offset`. */
   wordIndex(offset: number): number {
     return (offset % WINDOW_BYTES) >>> 2;

@@ -4,31 +4,48 @@
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
+import { decode } from "./codec.ts";
 import { BrokenPipeError, EOFError, ProcessError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { Holding } from "./holding.ts";
-import type { EndBacking, Home, RingBacking, Rules } from "./home.ts";
+import { type EndBacking, type Home, isName, nameOf, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import { Messages } from "./messages.ts";
 import { holdingOf, type Participant, registerKind } from "./participant.ts";
-import { Ring, type RingOptions } from "./ring.ts";
+import { Ring, type RingOptions, type Take } from "./ring.ts";
 import { destroyRing, wakeRing } from "./ring_repair.ts";
+
+interface ArenaRing extends RingBacking {
+  readonly messages: Messages;
+}
+
+interface ArenaEnd extends EndBacking {
+  readonly sending: Messages | null;
+  readonly receiving: Messages | null;
+}
 
 /** Objects in an arena, for one participant. */
 export class ArenaHome implements Home {
   readonly method: StartMethod;
   readonly me: Participant;
+  readonly #take: Take<unknown>;
+  /** Objects that guests made, by the names that they gave them (`hub.ts`). */
+  names: ReadonlyMap<string, Block> | null = null;
+  /** Where the memory is not shared with those that the objects are for: what is missing. */
+  missing: string | null = null;
 
-  constructor(method: StartMethod, me: Participant) {
+  /** @param take What is made of a message, by default the value that was put. */
+  constructor(method: StartMethod, me: Participant, take?: Take<unknown>) {
     this.method = method;
     this.me = me;
+    this.#take = take ?? ((bytes, offset, length) => decode(bytes, offset, length, this));
   }
 
   get id(): number {
     return this.me.arena.id >>> 0;
   }
 
-  makeRing(options: RingOptions, rules: Rules): RingBacking {
+  makeRing(options: RingOptions, rules: Rules): ArenaRing {
     const { me } = this;
     const block = me.heap.exclusively(() => {
       const ring = Ring.createInside(me, options);
@@ -39,32 +56,40 @@ export class ArenaHome implements Home {
     return this.#ring(block, rules);
   }
 
-  reviveRing(words: readonly number[], rules: Rules): RingBacking {
+  reviveRing(words: readonly number[], rules: Rules): ArenaRing {
     return this.#ring(this.#revive(words, "the queue"), rules);
   }
 
-  makePipe({ duplex, capacity }: { duplex: boolean; capacity: number }): [EndBacking, EndBacking] {
+  makePipe({ duplex, capacity }: { duplex: boolean; capacity: number }): [ArenaEnd, ArenaEnd] {
     const { me } = this;
     const block = me.heap.exclusively(() => createPipe(me, duplex, capacity));
     return [this.#end(block, 0), this.#end(block, 1)];
   }
 
-  reviveEnd(words: readonly number[]): EndBacking {
+  reviveEnd(words: readonly number[]): ArenaEnd {
     return this.#end(this.#revive(words, "the connection"), words[3]);
   }
 
+  /** Where the object of a handle is; null if it is gone. */
+  find(words: readonly number[]): Block | null {
+    const block = isName(words) ? this.names?.get(nameOf(words)) : { offset: words[1] * L.UNIT, serial: words[2] };
+    return block !== undefined && this.me.heap.isCurrent(block) ? block : null;
+  }
+
   #revive(words: readonly number[], what: string): Block {
-    const block = { offset: words[1] * L.UNIT, serial: words[2] };
-    if (!this.me.heap.isCurrent(block)) throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+    const block = this.find(words);
+    // Whoever received it holds it already, unless it came through another memory.
+    if (block === null || !this.me.hold(block, words[3])) throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
     return block;
   }
 
-  #ring(block: Block, rules: Rules): RingBacking {
-    const messages = new Messages(this, this.me, new Ring(this.me, block), rules);
-    return { messages, holding: messages.holding = new Holding(this.me, block, 0) };
+  #ring(block: Block, rules: Rules): ArenaRing {
+    const ring = new Ring(this.me, block);
+    const messages = new Messages(this, this.me, ring, rules, this.#take);
+    return { messages, holding: messages.holding = new Holding(this.me, block, 0, ring.maxsize) };
   }
 
-  #end(block: Block, end: number): EndBacking {
+  #end(block: Block, end: number): ArenaEnd {
     const { me } = this;
     const other = holdingOf(block, 1 - end);
     const rules = {
@@ -89,7 +114,7 @@ export class ArenaHome implements Home {
         if (!me.hold(block, end)) {
           throw new BrokenPipeError("Cannot use this end of a pipe: both its ends were closed since it was sent on");
         }
-        const holding = new Holding(me, block, end);
+        const holding = new Holding(me, block, end, Number(sending !== null && receiving !== null));
         for (const messages of [sending, receiving]) if (messages !== null) messages.holding = holding;
         return holding;
       },
@@ -98,7 +123,7 @@ export class ArenaHome implements Home {
 
   #direction(pipe: Block, from: number, rules: Rules): Messages | null {
     const ring = directionBlock(this.me, pipe, from);
-    return ring === null ? null : new Messages(this, this.me, new Ring(this.me, ring), rules);
+    return ring === null ? null : new Messages(this, this.me, new Ring(this.me, ring), rules, this.#take);
   }
 }
 

@@ -38,14 +38,18 @@ export function boot(adapter: Adapter): void {
   if (birth === null) throw new Error("Cannot start a child by hand: this file is started by the library, new Process({ target }).start()");
   let parentIsGone!: () => void;
   const parentEnd = new Promise<void>((resolve) => parentIsGone = resolve);
-  let isBorn = false;
+  let world: World | null = null;
   birth.port.open((bytes, extra) => {
-    if (isBorn) return;
-    isBorn = true;
-    live(adapter, birth, fromBytes(bytes) as BirthMessage, extra, parentEnd);
-  }, parentIsGone);
+    if (world !== null) return world.tree.hearAbove(bytes);
+    const message = fromBytes(bytes) as BirthMessage;
+    world = new World(adapter, message, extra[0] as SharedArrayBuffer ?? null);
+    live(adapter, birth, message, extra, world, parentEnd);
+  }, () => {
+    world?.tree.lose();
+    parentIsGone();
+  });
   parentEnd.then(() => {
-    if (!isBorn) adapter.exit(SIGTERM_CODE);
+    if (world === null) adapter.exit(SIGTERM_CODE);
   });
 }
 
@@ -54,10 +58,9 @@ async function live(
   birth: Birth,
   message: BirthMessage,
   extra: readonly unknown[],
+  world: World,
   parentEnd: Promise<void>,
 ): Promise<void> {
-  const buffer = extra[0] as SharedArrayBuffer | undefined;
-  const world = new World(adapter, message, buffer ?? null);
   const at = adapter.thread();
   const isThread = birth.kind === "thread";
   const self = {
@@ -88,7 +91,7 @@ async function live(
     tell("run", { name: message.name, pid: at.pid });
     await run();
     // From here on the program goes on as long as its event loop has something to do.
-    birth.port.unref();
+    world.rest();
   } catch (error) {
     die(error);
     adapter.setExitCode(1);

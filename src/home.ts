@@ -23,13 +23,17 @@ export interface MessagesLike {
   readonly maxsize: number;
   /** Whether this thread may block for them. */
   readonly mayBlock: boolean;
+  /** Where the memory is not shared with those that the messages are for: what is missing. */
+  readonly missing: string | null;
   /** Puts a value, which is encoded at once. `name` is what errors call it. */
   put(value: unknown, name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void>;
+  /** Puts several values, in order. None is put if one of them cannot travel. */
+  putMany(values: readonly unknown[], name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void>;
   putSync(value: unknown, name: string, timeout: number | undefined, onFull: () => never): void;
   get(options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown>;
   getSync(timeout: number | undefined, onEmpty: () => never): unknown;
-  /** A value, or `PENDING`. */
-  tryGet(): unknown;
+  /** Waits for one, and gets as many more as are there, up to `max` together. */
+  getMany(max: number, options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown[]>;
   /** Whether there is something to get, or never will be; waits for that. */
   poll(options: WaitOptions | undefined): Promise<boolean>;
   pollSync(timeout: number | undefined): boolean;
@@ -71,6 +75,8 @@ export interface Home {
   readonly method: StartMethod;
   /** What tells its memory from any other: the first word of all handles in it. */
   readonly id: number;
+  /** Where its memory is not shared with those that the objects are for: what is missing. */
+  readonly missing: string | null;
   makeRing(options: RingOptions, rules: Rules): RingBacking;
   makePipe(options: { duplex: boolean; capacity: number }): [EndBacking, EndBacking];
   /** For what came in a message. @throws {Error} It is gone. */
@@ -79,10 +85,16 @@ export interface Home {
 }
 
 const HOMES = new Map<number, Home>();
+const LATER = new Map<number, () => Home>();
 
 /** Makes a home known, so that handles in it can be revived. */
 export function registerHome(home: Home): void {
   HOMES.set(home.id, home);
+}
+
+/** Makes a home known that is opened only when the first handle in it comes. */
+export function registerHomeLater(id: number, open: () => Home): void {
+  LATER.set(id, open);
 }
 
 /**
@@ -92,7 +104,7 @@ export function registerHome(home: Home): void {
  * @throws {Error} That memory is not shared with this process or thread.
  */
 export function homeOf(words: readonly number[], context: unknown, what: string): Home {
-  const home = (context as Home | undefined)?.id === words[0] ? (context as Home) : HOMES.get(words[0]);
+  const home = (context as Home | undefined)?.id === words[0] ? (context as Home) : HOMES.get(words[0]) ?? LATER.get(words[0])?.();
   if (home === undefined) throw new Error(`Cannot receive ${what}: it lives in memory that this process or thread does not share`);
   return home;
 }
@@ -111,9 +123,27 @@ export function setDefaultHome(find: () => Home): void {
   findDefault = find;
 }
 
+/** An object that its maker named, because it is made elsewhere: its handle is arena, 0, the maker's number for it, index, trait, and the maker's path. */
+export function isName(words: readonly number[]): boolean {
+  return words[1] === 0;
+}
+
+/** That name as a key. */
+export function nameOf(words: readonly number[]): string {
+  return `${words[2]}@${words.slice(5).join(".")}`;
+}
+
+/** What is thrown where an answer is needed at once and memory is not shared. */
+export function notAtOnce(action: string, missing: string): UnsupportedError {
+  return new UnsupportedError(
+    `Cannot ${action} here: that needs an answer at once, from memory shared with processes, and there is none: ${missing}. Ways out: the asynchronous form, which never blocks; start method "thread"; or foreign functions, which are --allow-ffi on Deno, the package koffi or Node 26.1 and later`,
+  );
+}
+
 /** Throws unless the thread may block. */
 export function mayBlock(messages: MessagesLike, action: string): void {
   if (messages.mayBlock) return;
+  if (messages.missing !== null) throw notAtOnce(`call ${action}()`, messages.missing);
   throw new UnsupportedError(
     `Cannot block in ${action}(): this thread may not block, or what it waits for is not in its memory; use the asynchronous form`,
   );

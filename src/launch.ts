@@ -16,6 +16,7 @@ import { logInheritance } from "./log.ts";
 import { startClock } from "./park.ts";
 import { MAIN_GUARD, type Scene } from "./scene.ts";
 import { resolveClass, resolveTarget, type TargetSpec } from "./target.ts";
+import type { Branch } from "./tree.ts";
 
 /** What is to be started. */
 export interface Launch {
@@ -49,7 +50,6 @@ export interface Running {
 }
 
 const SIGINT = 2;
-
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
 
@@ -72,11 +72,13 @@ export function launch(scene: Scene, plan: Launch): Running {
   const message = encode({ args: plan.args, fields: plan.fields }, { path: "", move: isThread });
   const payload = message.copy();
   const { shared, moved } = message;
+  const branch = scene.world.tree.grow();
   const seats = reserveSeats(scene, isThread);
   try {
-    holdFor(seats, shared, plan);
-    return start(scene, plan, { target, payload, moved }, seats, shared);
+    holdFor(scene, seats, branch, shared, plan);
+    return start(scene, plan, { target, payload, moved }, seats, branch, shared);
   } catch (error) {
+    branch.ended();
     for (const { home, ident } of seats) home.me.bury(ident);
     throw error;
   }
@@ -100,16 +102,21 @@ function reserveSeats(scene: Scene, isThread: boolean): Seat[] {
   const homes: ArenaHome[] = [];
   if (isThread) homes.push(world.home("thread") as ArenaHome);
   // A thread too: there is one such memory for the whole tree, and what the thread starts is seen in it.
-  if (world.adapter.can.sharedMemory.process) homes.push(world.home("process") as ArenaHome);
+  if (!world.tree.isApart) homes.push(world.home("process") as ArenaHome);
   return homes.map((home) => ({ home, ident: home.me.arena.reserve(home.me.ident) }));
 }
 
 /** Makes the child a holder of the shared objects that it is given. */
-function holdFor(seats: readonly Seat[], shared: Message["shared"], plan: Launch): void {
+function holdFor(scene: Scene, seats: readonly Seat[], branch: Branch, shared: Message["shared"], plan: Launch): void {
   for (const object of shared) {
-    const [arena, units, serial, index] = object[HANDLE]().words;
+    const { words } = object[HANDLE]();
+    const [arena, units, serial, index] = words;
     const seat = seats.find(({ home }) => home.id === arena);
     if (seat === undefined) {
+      if (scene.world.tree.isApart && scene.world.home("process").id === arena) {
+        if (branch.give(words)) continue;
+        throw new ProcessError(`Cannot give ${object.constructor.name} to ${plan.name}: it is gone`);
+      }
       throw new DataCloneError(
         `Cannot give ${object.constructor.name} to ${plan.name}: it lives in memory that a child of start method "${plan.method}" does not share; make it with getContext("${plan.method}")`,
       );
@@ -117,6 +124,7 @@ function holdFor(seats: readonly Seat[], shared: Message["shared"], plan: Launch
     if (!seat.home.me.hold({ offset: units * L.UNIT, serial }, index, seat.ident)) {
       throw new ProcessError(`Cannot give ${object.constructor.name} to ${plan.name}: it is gone`);
     }
+    if (seat.home.method === "process") branch.inherits(seat.ident, words);
   }
 }
 
@@ -126,7 +134,14 @@ interface Cargo {
   readonly moved: readonly ArrayBuffer[];
 }
 
-function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[], shared: Message["shared"]): Running {
+function start(
+  scene: Scene,
+  plan: Launch,
+  cargo: Cargo,
+  seats: readonly Seat[],
+  branch: Branch,
+  shared: Message["shared"],
+): Running {
   const { world } = scene;
   const { adapter } = world;
   const isThread = plan.method === "thread";
@@ -148,8 +163,11 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
     mappedIdent,
     mapped: isThread && mappedIdent !== 0 ? { ...world.mapped!.handle, arena: world.home("process").id } : null,
     sharedIdent: seatOf("thread"),
+    path: branch.path,
+    processHome: world.tree.isApart || mappedIdent !== 0 ? world.home("process").id : null,
   };
-  const lastWords = listen(child, plan);
+  const lastWords = listen(child, plan, branch);
+  if (child.pid !== null) branch.started(child.pid, child.port);
   if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, ...cargo.moved], cargo.moved);
   else child.port.post(toBytes(birth));
   child.port.unref();
@@ -165,8 +183,11 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
       if (asked !== null) endDescendants(scene, seats, asked);
       for (const seat of seats) bury(seat);
       await lastWords;
+      if (asked !== null) branch.endDescendants(adapter, asked);
+      branch.ended();
       return ending;
     }, (error) => {
+      branch.ended();
       for (const seat of seats) bury(seat);
       throw error;
     }),
@@ -176,7 +197,10 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
     signal(number) {
       if (number !== SIGINT) asked = number;
       child.signal(number);
-      if (number !== SIGINT) endDescendants(scene, seats, number);
+      if (number !== SIGINT) {
+        endDescendants(scene, seats, number);
+        branch.endDescendants(adapter, number);
+      }
       if (!isThread) return;
       for (const { home, ident } of seats) {
         home.me.arena.condemn(ident);
@@ -188,13 +212,22 @@ function start(scene: Scene, plan: Launch, cargo: Cargo, seats: readonly Seat[],
 }
 
 /** Hears what the child says; resolves when it will say no more. */
-function listen(child: Child, plan: Launch): Promise<void> {
+function listen(child: Child, plan: Launch, branch: Branch): Promise<void> {
   return new Promise((resolve) => {
+    let isOver = false;
+    let clock: { stop(): void } | null = null;
     child.port.open((bytes) => {
+      if (branch.hear(bytes)) return;
       const message = fromBytes(bytes) as ToParent;
       if (message.type === "error") plan.onError(message.error);
-    }, resolve);
-    const late = () => startClock(LAST_WORDS_MS, resolve);
+    }, () => {
+      isOver = true;
+      clock?.stop();
+      resolve();
+    });
+    const late = () => {
+      if (!isOver) clock = startClock(LAST_WORDS_MS, resolve);
+    };
     child.ended.then(late, late);
   });
 }

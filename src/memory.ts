@@ -101,9 +101,13 @@ export class LocalMemory implements Memory {
   }
 
   discard(offset: number, length: number): void {
-    // Only what was looked at on its own, as large blocks are: windows stay. A payload begins a unit after its block, of which the first page is kept.
-    for (const start of this.#buffers.keys()) {
-      if (start % WINDOW_BYTES !== 0 && start > offset - PAGE && start < offset + length) this.#buffers.delete(start);
+    // Whole windows, or what was looked at on its own, as large blocks are: their payload begins a unit after the block, of which the first page is kept.
+    const isWhole = offset % WINDOW_BYTES === 0;
+    for (const [start, buffer] of this.#buffers) {
+      if (start <= offset - PAGE || start >= offset + length || !isWhole && start % WINDOW_BYTES === 0) continue;
+      this.#buffers.delete(start);
+      // At once, and for whoever remembers a piece of it.
+      buffer.transfer?.(0);
     }
   }
 

@@ -7,9 +7,14 @@ import type { Adapter, MappedHandle, MappedMemory, Memory, StartMethod } from ".
 import { Arena } from "./arena.ts";
 import { ArenaHome } from "./arena_home.ts";
 import { UnsupportedError } from "./errors.ts";
-import { type Home, registerHome } from "./home.ts";
+import { type Home, registerHome, registerHomeLater } from "./home.ts";
+import { Hub } from "./hub.ts";
 import { LocalMemory, sharedBuffer, SharedBufferMemory } from "./memory.ts";
 import { Participant } from "./participant.ts";
+import { RemoteHome } from "./remote_home.ts";
+import { Tree } from "./tree.ts";
+import type { Path } from "./tree_frame.ts";
+import { Uplink } from "./uplink.ts";
 
 /** Sparse: what is not touched costs nothing. */
 const MAPPED_BYTES = 2 ** 36;
@@ -20,9 +25,13 @@ export interface Inheritance {
   /** Its slot in the mapped arena. */
   readonly mappedIdent: number;
   /** For a thread: the mapped memory of its process. A process inherits it otherwise. */
-  readonly mapped: MappedHandle | null;
+  readonly mapped: (MappedHandle & { readonly arena: number }) | null;
   /** A thread's slot in the `SharedArrayBuffer`. */
   readonly sharedIdent: number;
+  /** Where it is in the tree of processes. */
+  readonly path: Path;
+  /** What tells the memory of start method `"process"` from others, whether it is to be shared or not; null: there is none yet. */
+  readonly processHome: number | null;
 }
 
 /** The homes of one thread. */
@@ -32,12 +41,27 @@ export class World {
   readonly #buffer: SharedArrayBuffer | null;
   readonly #homes = new Map<StartMethod, Home>();
   #mapped: MappedMemory | null = null;
+  #hub: Hub | null = null;
+  #uses = 1;
+  /** This thread's place among all processes and threads. */
+  readonly tree: Tree;
 
   /** @param buffer A thread's part of the inheritance that is not data. */
   constructor(adapter: Adapter, inheritance: Inheritance | null, buffer: SharedArrayBuffer | null) {
     this.adapter = adapter;
     this.#inheritance = inheritance;
     this.#buffer = buffer;
+    this.tree = new Tree({
+      path: inheritance?.path ?? [],
+      up: adapter.birth?.port ?? null,
+      isApart: !this.#isMappable,
+      host: () => this.#host(),
+    });
+  }
+
+  /** The program's own part is done: from now on it goes on only as long as it has something to do. */
+  rest(): void {
+    this.#release();
   }
 
   /** The home of a start method's objects, which this thread takes part in from now on. @throws {UnsupportedError} There is none here. */
@@ -57,10 +81,12 @@ export class World {
     return home instanceof ArenaHome ? home : null;
   }
 
-  /** Opens whatever was inherited, so that handles in it can be revived. */
+  /** Opens whatever was inherited, so that handles in it can be revived. A thread's part in mapped memory waits until it is needed: it costs as much as the rest of the start. */
   openInherited(): void {
     if (this.#inheritance === null) return;
-    if (this.#inheritance.mappedIdent !== 0) this.home("process");
+    const { mapped, processHome } = this.#inheritance;
+    if (mapped !== null) registerHomeLater(mapped.arena, () => this.home("process"));
+    else if (processHome !== null) this.home("process");
     if (this.#buffer !== null) this.home("thread");
   }
 
@@ -78,9 +104,7 @@ export class World {
   #open(method: StartMethod): Home {
     const { can, birth } = this.adapter;
     if (method === "process") {
-      if (!can.sharedMemory.process) {
-        throw new UnsupportedError(`Cannot share memory with processes: ${can.reasons["sharedMemory.process"]}`);
-      }
+      if (!this.#isMappable) return this.#openApart();
       const inherited = this.#inheritance !== null && this.#inheritance.mappedIdent !== 0;
       if (!inherited) {
         this.#mapped = this.#makeMapped();
@@ -96,6 +120,40 @@ export class World {
       return this.#join(method, Arena.open(memory), this.#inheritance!.sharedIdent, can.blocking);
     }
     return this.#found(method, new LocalMemory(), false);
+  }
+
+  /** Whether memory is shared with processes. */
+  get #isMappable(): boolean {
+    const { can, birth } = this.adapter;
+    const from = this.#inheritance;
+    if (from === null || from.processHome === null) return can.sharedMemory.process;
+    return from.mappedIdent !== 0 && can.sharedMemory.process && (from.mapped !== null || birth?.memory !== null);
+  }
+
+  /** Without such memory the root keeps the objects, for all. */
+  #openApart(): Home {
+    const { can, birth } = this.adapter;
+    const missing = can.reasons["sharedMemory.process"] ?? "the process that started this one shares none";
+    const id = this.#inheritance?.processHome;
+    if (id === undefined || id === null) {
+      const home = this.#found("process", new LocalMemory(), false);
+      home.missing = missing;
+      return home;
+    }
+    const hold = () => this.#uses++ === 0 && birth!.port.ref();
+    return new RemoteHome(id, new Uplink(this.tree, hold, () => this.#release()), missing);
+  }
+
+  #release(): void {
+    if (--this.#uses === 0) this.adapter.birth?.port.unref();
+  }
+
+  /** Who keeps objects for those that do not share this thread's memory. */
+  #host(): Hub | null {
+    if (this.#hub !== null) return this.#hub;
+    const home = this.tree.isApart && this.#inheritance === null ? this.home("process") : this.openHome("process");
+    if (!(home instanceof ArenaHome)) return null;
+    return this.#hub = new Hub(home, (path, bytes) => this.tree.sendDown(path, bytes));
   }
 
   /** The first participant of a new arena. */

@@ -1,0 +1,143 @@
+/**
+ * Asking those above for what is not in this process's memory.
+ *
+ * @module
+ */
+import { ProcessError } from "./errors.ts";
+import type { Answer, Request, Wait } from "./hub.ts";
+import { startClock, type WaitOptions, type WaitScope } from "./park.ts";
+import type { Client, Tree } from "./tree.ts";
+import { type Frame, type Payload, REQUEST, seal, writeFrame } from "./tree_frame.ts";
+
+type Handles = readonly (readonly number[])[];
+
+/** What is done with the answer to one request. */
+interface Pending {
+  answered(answer: Answer, frame: Frame): void;
+  lost(error: Error): void;
+}
+
+/** What is asked, without its number. */
+export type Question = Omit<Wait, "number" | "now">;
+
+/** The requests of this thread and their answers. As long as one is open, the program goes on. */
+export class Uplink implements Client {
+  readonly #tree: Tree;
+  readonly #hold: () => void;
+  readonly #letGo: () => void;
+  readonly #pending = new Map<number, Pending>();
+  #last = 0;
+  #objects = 0;
+  #names = 0;
+
+  /** @param hold Keeps the program alive. @param letGo Does so no more. */
+  constructor(tree: Tree, hold: () => void, letGo: () => void) {
+    this.#tree = tree;
+    this.#hold = hold;
+    this.#letGo = letGo;
+    tree.client = this;
+  }
+
+  /** Where this thread is in the tree. */
+  get path(): readonly number[] {
+    return this.#tree.path;
+  }
+
+  /** A number for another object here. */
+  nextObject(): number {
+    return ++this.#objects;
+  }
+
+  /** A number for an object that is made here. */
+  nextName(): number {
+    return ++this.#names;
+  }
+
+  /** Says something that is not answered. */
+  tell(request: Request, handles?: Handles): void {
+    this.#tree.sendUp(writeFrame(REQUEST, this.#tree.path, seal(request), handles));
+  }
+
+  /**
+   * Asks something. Whether it was too late is decided where it is done: a request that was given up, but done before that was heard there, gives its result all the same.
+   *
+   * @param write Writes the payload and its handles, once the number was chosen.
+   * @param onTimeout Gives the result, or throws, when the time is up.
+   * @param read Makes the result of the answer.
+   */
+  ask<T>(
+    question: Question,
+    options: WaitOptions | undefined,
+    scope: WaitScope,
+    onTimeout: () => T,
+    read: (answer: Answer, frame: Frame) => T,
+    cargo?: () => { payload: Payload; handles: Handles },
+  ): Promise<T> {
+    const { timeout, signal } = options ?? {};
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#tree.isLost) return Promise.reject(lostError());
+    const now = timeout !== undefined && timeout <= 0;
+    const number = ++this.#last;
+    // Before the payload is encoded, which an encoding would overwrite.
+    const envelope = seal({ ...question, number, now } satisfies Request);
+    try {
+      const { payload, handles } = cargo?.() ?? {};
+      this.#tree.sendUp(writeFrame(REQUEST, this.#tree.path, envelope, handles, payload));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise<T>((resolve, reject) => {
+      let giveUp = onTimeout as () => T;
+      const cancel = (reason: unknown) => {
+        giveUp = () => {
+          throw reason;
+        };
+        this.tell({ op: "cancel", number });
+      };
+      const onAbort = () => cancel(signal!.reason);
+      const clock = timeout === undefined || now || timeout === Infinity
+        ? undefined
+        : startClock(timeout, () => this.tell({ op: "cancel", number }));
+      signal?.addEventListener("abort", onAbort);
+      scope.add(cancel);
+      const finish = () => {
+        scope.delete(cancel);
+        clock?.stop();
+        signal?.removeEventListener("abort", onAbort);
+        this.#pending.delete(number);
+        if (this.#pending.size === 0) this.#letGo();
+      };
+      if (this.#pending.size === 0) this.#hold();
+      this.#pending.set(number, {
+        answered(answer, frame) {
+          finish();
+          try {
+            if (answer.error !== undefined) throw answer.error;
+            resolve(answer.isOver === true ? giveUp() : read(answer, frame));
+          } catch (error) {
+            reject(error);
+          }
+        },
+        lost(error) {
+          finish();
+          reject(error);
+        },
+      });
+    });
+  }
+
+  answered(frame: Frame): void {
+    const answer = frame.envelope as Answer;
+    this.#pending.get(answer.number)?.answered(answer, frame);
+  }
+
+  lost(): void {
+    for (const pending of [...this.#pending.values()]) pending.lost(lostError());
+  }
+}
+
+function lostError(): ProcessError {
+  return new ProcessError(
+    "Cannot use queues and pipes any more: no memory is shared with processes here, and the process that kept them, or one on the way to it, has ended",
+  );
+}
