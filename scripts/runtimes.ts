@@ -46,3 +46,12 @@ export async function findRuntimes(names: readonly string[]): Promise<{ found: R
 export function environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return { PATH: `${ROOT}node_modules/.bin:${Deno.env.get("PATH") ?? ""}`, ...more };
 }
+
+/** Where the other runtimes are, for a program on this one. Its own children run on what it runs on, whichever Node that is. */
+export function otherRuntimes(runtime: Runtime): Record<string, string> {
+  const others = { NODE: "node26", DENO: "deno", BUN: "bun" };
+  return Object.fromEntries(
+    Object.entries(others).filter(([kind]) => !runtime.name.startsWith(kind.toLowerCase()))
+      .map(([kind, name]) => [`POLYPROC_${kind}`, ALL.find((one) => one.name === name)!.path]),
+  );
+}

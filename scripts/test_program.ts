@@ -5,7 +5,7 @@
  */
 
 import { killAll, leaks, sharedMemoryFiles } from "./leaks.ts";
-import { environment, ROOT, type Runtime } from "./runtimes.ts";
+import { environment, otherRuntimes, ROOT, type Runtime } from "./runtimes.ts";
 
 /** A test file on a runtime, in a variant. */
 export interface Program {
@@ -98,7 +98,7 @@ export async function runProgram(program: Program, names: readonly string[], ver
   const child = new Deno.Command(runtime.path, {
     args: [...(variant.args ?? runtime.args), `tests/${file}`, ...names],
     cwd: ROOT,
-    env: environment({ ...variant.env, POLYPROC_TEST_STARTS: "1", POLYPROC_TEST_MARK: mark, TMPDIR: temporary }),
+    env: environment({ ...otherRuntimes(runtime), ...variant.env, POLYPROC_TEST_STARTS: "1", POLYPROC_TEST_MARK: mark, TMPDIR: temporary }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
