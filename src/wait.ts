@@ -5,11 +5,12 @@
  */
 import type { Connection } from "./pipe.ts";
 import { Process } from "./process.ts";
-import type { JoinableQueue, Queue } from "./queue.ts";
+import type { JoinableQueue, Queue, SimpleQueue } from "./queue.ts";
 import { startClock, type WaitOptions } from "./park.ts";
 
 /** What can be waited for: connections and queues to receive from, processes and their sentinels to end, any promises to settle. */
-export type Waitable = Connection | Queue | JoinableQueue | Process | PromiseLike<unknown>;
+// deno-lint-ignore no-explicit-any -- whatever is in them
+export type Waitable = Connection | Queue<any> | JoinableQueue<any> | SimpleQueue<any> | Process<any> | PromiseLike<unknown>;
 
 /**
  * Waits until at least one of these is ready. Takes nothing from any of them.
@@ -25,34 +26,39 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
   const ready = new Set<T>();
   const over = new AbortController();
   const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+  const { promise: first, resolve, reject } = Promise.withResolvers<void>();
+  let failure: { error: unknown } | null = null;
+  const fail = (error: unknown) => {
+    if (over.signal.aborted) return;
+    failure ??= { error: signal?.aborted ? signal.reason : error };
+    reject(failure.error);
+  };
+  first.catch(() => {});
   try {
-    const first = new Promise<void>((resolve, reject) => {
-      for (const thing of list) {
-        const done = () => {
-          ready.add(thing);
-          resolve();
-        };
-        if (isPollable(thing)) {
-          thing.poll({ timeout: Infinity, signal: outside }).then(done, (error) => {
-            if (signal?.aborted) reject(signal.reason);
-            else if (!over.signal.aborted) reject(error);
-          });
-        } else Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
-      }
-      signal?.addEventListener("abort", () => reject(signal.reason), { signal: over.signal });
-      if (timeout !== undefined && timeout > 0 && timeout !== Infinity) {
-        const clock = startClock(timeout, resolve);
-        over.signal.addEventListener("abort", () => clock.stop());
-      }
-    });
-    first.catch(() => {});
+    for (const thing of new Set(list)) {
+      const done = () => {
+        ready.add(thing);
+        resolve();
+      };
+      if (isPollable(thing)) thing.poll({ timeout: Infinity, signal: outside }).then(done, fail);
+      else Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
+    }
+    signal?.addEventListener("abort", () => fail(signal.reason), { signal: over.signal });
+    if (timeout !== undefined && timeout > 0 && timeout !== Infinity) {
+      const clock = startClock(timeout, resolve);
+      over.signal.addEventListener("abort", () => clock.stop());
+    }
     // Settled promises tell after a turn; so do the others that are ready at the same time.
     await turn();
     if (ready.size === 0 && !(timeout !== undefined && timeout <= 0)) {
       await first;
       await turn();
     }
-    signal?.throwIfAborted();
+    // What is in another process's memory does not tell within a turn.
+    await Promise.all(list.map(async (thing) => {
+      if (isPollable(thing) && !ready.has(thing) && await thing.poll({ timeout: 0 }).catch(() => false)) ready.add(thing);
+    }));
+    if (failure !== null) throw (failure as { error: unknown }).error;
     return list.filter((thing) => ready.has(thing));
   } finally {
     over.abort();

@@ -5,6 +5,11 @@ import * as mp from "../mod.ts";
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Waits until the process is ended: an inline task's wait is over then too, as a timer would not be. */
+export async function forever(): Promise<void> {
+  await new (mp.getContext("inline").Queue)().get();
+}
+
 /** Waits for a condition that is expected to come true. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   for (const end = performance.now() + timeoutMs; !await condition(); await sleep(5)) {
