@@ -29,7 +29,8 @@ export function answerSync(connection: mp.Connection): void {
 }
 
 if (mp.isMain(import.meta)) {
-  const targets = mp.capabilities().blocking ? [answer, answerSync] : [answer];
+  // Blocking calls need memory that both processes share.
+  const targets = mp.capabilities().sharedMemory.process ? [answer, answerSync] : [answer];
   for (const target of targets) {
     const [here, there] = mp.Pipe();
     const child = new mp.Process({ target, args: [there] }).start();

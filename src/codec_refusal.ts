@@ -130,7 +130,7 @@ function spell(place: Place): string {
   for (let at: Place | null = place; at !== null; at = at.parent) steps.push(at.step);
   let path = "";
   for (const step of steps.reverse()) path = step.startsWith("[...") ? `[...${path}${step.slice(4)}` : path + step;
-  return path;
+  return path.replace(/^\./, ""); // a root without a name
 }
 
 function* children(object: object): Generator<readonly [string, unknown]> {

@@ -90,7 +90,7 @@ test("both ends of a pipe talk", async () => {
   assert.deepEqual(await output("pipes.ts"), [
     ...answers,
     "child: the other end was closed",
-    ...(mp.capabilities().blocking ? [...answers, "blocking child: the other end was closed"] : []),
+    ...(mp.capabilities().sharedMemory.process ? [...answers, "blocking child: the other end was closed"] : []),
     "poll: false",
     "recv: TimeoutError",
     "bytes are messages too",

@@ -1,0 +1,184 @@
+// run: on=deno with=
+/** The npm package as its users have it: built, packed, installed in an empty project, and run from there on every runtime. */
+
+import process from "node:process";
+import { assert } from "chai";
+import { buildNpm } from "../scripts/build_npm.ts";
+import { environment, findRuntimes, ROOT, type Runtime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
+import { test } from "./harness.ts";
+
+const NAME = "@polyproc/multiprocessing";
+const LONG = { timeoutMs: 120_000 };
+const COMPILER_OPTIONS = {
+  module: "nodenext",
+  moduleResolution: "nodenext",
+  target: "esnext",
+  lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"],
+  strict: true,
+};
+
+/** A program of the README, and what it says that it prints. */
+interface Program {
+  file: string;
+  text: string;
+  output: string[] | null;
+}
+
+const place = await Deno.makeTempDir({ prefix: "polyproc-package-" });
+process.on("exit", () => Deno.removeSync(place, { recursive: true }));
+
+const readme = await Deno.readTextFile(`${ROOT}README.md`);
+const programs: Program[] = [...readme.matchAll(/^```(ts|js)\n([^]*?)^```\n(?:\s*```text\n([^]*?)^```)?/gm)].map((
+  [, kind, text, output],
+  i,
+) => ({
+  file: `readme_${i + 1}.${kind === "ts" ? "ts" : "mjs"}`,
+  text,
+  output: output?.trimEnd().split("\n") ?? null,
+}));
+
+async function run(command: readonly string[], cwd: string): Promise<{ code: number; stdout: string; text: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(command[0], {
+    args: command.slice(1),
+    cwd,
+    env: environment({ NO_COLOR: "1" }),
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** Runs a command that must succeed; returns its standard output. */
+async function succeed(command: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, text } = await run(command, cwd);
+  assert.equal(code, 0, `${command.join(" ")}:\n${text}`);
+  return stdout;
+}
+
+let building: Promise<string> | null = null;
+/** The tarball, built once. */
+function tarball(): Promise<string> {
+  return building ??= buildNpm(`${place}/npm`);
+}
+
+/** An empty project with the README's programs and the examples in it. */
+async function project(name: string, manifest: Record<string, unknown> | null): Promise<string> {
+  const directory = `${place}/${name}`;
+  await Deno.mkdir(directory);
+  if (manifest !== null) await Deno.writeTextFile(`${directory}/package.json`, JSON.stringify(manifest));
+  for (const { file, text } of programs) await Deno.writeTextFile(`${directory}/${file}`, text);
+  for await (const { name } of Deno.readDir(`${ROOT}examples`)) await Deno.copyFile(`${ROOT}examples/${name}`, `${directory}/${name}`);
+  return directory;
+}
+
+let installing: Promise<string> | null = null;
+/** A project in which npm installed the tarball. */
+function installed(): Promise<string> {
+  return installing ??= (async () => {
+    const directory = await project("user", { private: true, type: "module", tsd: { compilerOptions: COMPILER_OPTIONS } });
+    await succeed(["npm", "install", "--no-audit", "--no-fund", await tarball()], directory);
+    return directory;
+  })();
+}
+
+/** Runs the README's programs and the shorter examples in a project, and compares what they print. */
+async function runPrograms({ path, args }: Runtime, directory: string): Promise<void> {
+  for (const { file, output } of programs) {
+    const { code, stdout, text } = await run([path, ...args, file], directory);
+    assert.equal(code, 0, `${file}:\n${text}`);
+    // Processes print in any order.
+    if (output !== null) assert.sameMembers(stdout.trimEnd().split("\n"), output, `${file}:\n${text}`);
+  }
+  assert.include(await succeed([path, ...args, "workers.ts"], directory), "exit codes: 0 0 0 0 0");
+  assert.include(await succeed([path, ...args, "producer_consumer.ts"], directory), "sum: 55");
+}
+
+test("the tarball holds what a user needs, and nothing else", async () => {
+  const files = (await succeed(["tar", "-tzf", await tarball()], place)).trimEnd().split("\n").map((file) => file.replace("package/", ""));
+  assert.includeMembers(files, ["package.json", "README.md", "LICENSE", "mod.js", "mod.d.ts", "adapters/worker.js", "src/process.d.ts"]);
+  for (const file of files) assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters)\/\w+\.(js|d\.ts))$/);
+  const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
+  assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
+  assert.deepEqual(manifest.exports["."], { types: "./mod.d.ts", import: "./mod.js", default: "./mod.js" });
+  assert.deepEqual(Object.keys(manifest.optionalDependencies), ["koffi"]);
+  assert.isUndefined(manifest.dependencies);
+}, LONG);
+
+test("publint and are-the-types-wrong find nothing", async () => {
+  const lint = await run(["publint", "--strict", await tarball()], place);
+  assert.equal(lint.code, 0, lint.text);
+  assert.include(lint.text, "All good!");
+  const types = await run(["attw", "--profile", "esm-only", await tarball()], place);
+  assert.equal(types.code, 0, types.text);
+}, LONG);
+
+test("the types are those that the documentation promises", async () => {
+  const directory = await installed();
+  // tsd looks for itself beside the tests.
+  await Deno.symlink(`${ROOT}node_modules/tsd`, `${directory}/node_modules/tsd`);
+  await Deno.copyFile(`${ROOT}tests/types/index.test-d.ts`, `${directory}/index.test-d.ts`);
+  await succeed(["tsd", "--typings", `node_modules/${NAME}/mod.d.ts`, "--files", "index.test-d.ts"], directory);
+  await Deno.remove(`${directory}/node_modules/tsd`);
+}, LONG);
+
+test("the README's programs pass the type checker", async () => {
+  const directory = await installed();
+  const files = programs.map(({ file }) => file).filter((file) => file.endsWith(".ts"));
+  await Deno.writeTextFile(
+    `${directory}/tsconfig.json`,
+    JSON.stringify({ compilerOptions: { ...COMPILER_OPTIONS, noEmit: true, types: [] }, files }),
+  );
+  await succeed(["tsc", "-p", "."], directory);
+}, LONG);
+
+test("the README's programs are there to be run", () => {
+  assert.isAtLeast(programs.length, 5);
+  assert.isAtLeast(programs.filter(({ output }) => output !== null).length, 4);
+});
+
+const { found } = await findRuntimes(RUNTIME_NAMES);
+for (const runtime of found) {
+  test(`the README's programs run from the package on ${runtime.name}`, async () => await runPrograms(runtime, await installed()), LONG);
+}
+
+for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].includes(name))) {
+  test(`a child on each other runtime finds the package, from ${runtime.name}`, async () => {
+    const output = await succeed([runtime.path, ...runtime.args, "cross_runtime.ts"], await installed());
+    for (const name of ["node", "deno", "bun"]) assert.match(output, new RegExp(`^child: ${name} `, "m"));
+    assert.include(output, "primes below 500000: 41538");
+  }, LONG);
+}
+
+test("without koffi, and so without shared memory, they run on Node all the same", async () => {
+  const directory = await project("without_koffi", { private: true, type: "module" });
+  await succeed(["npm", "install", "--no-audit", "--no-fund", "--omit=optional", await tarball()], directory);
+  const node = found.find(({ name }) => name === "node24")!;
+  const what = await succeed([node.path, "readme_3.ts"], directory);
+  assert.include(what, "memory between processes: false\nno sharedMemory.process: ");
+  await runPrograms(node, directory);
+}, { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" });
+
+test("deno add npm:… and no node_modules is enough on Deno", async () => {
+  const file = await tarball(), bytes = await Deno.readFile(file);
+  const manifest = JSON.parse(await succeed(["tar", "-xzOf", file, "package/package.json"], place));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-512", bytes)).toBase64();
+  // A registry that has this one package. The others come from the usual one.
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, ({ url }) => {
+    const { pathname, origin } = new URL(url);
+    if (pathname.endsWith(".tgz")) return new Response(bytes);
+    const dist = { tarball: `${origin}/package.tgz`, integrity: `sha512-${digest}` };
+    const { name, version } = manifest;
+    return Response.json({ name, "dist-tags": { latest: version }, versions: { [version]: { ...manifest, dist } } });
+  });
+  try {
+    const directory = await project("deno_user", null);
+    await Deno.writeTextFile(`${directory}/deno.json`, "{}");
+    await Deno.writeTextFile(`${directory}/.npmrc`, `@polyproc:registry=http://127.0.0.1:${server.addr.port}/\n`);
+    // A cache of its own: the usual one may hold another build of the same version.
+    const runtime = { name: "deno", path: "env", args: [`DENO_DIR=${directory}/.deno`, Deno.execPath(), "run", "-A"] };
+    await succeed(["env", `DENO_DIR=${directory}/.deno`, Deno.execPath(), "add", `npm:${NAME}`], directory);
+    await runPrograms(runtime, directory);
+  } finally {
+    await server.shutdown();
+  }
+}, LONG);
