@@ -134,7 +134,9 @@ class RemoteMessages implements MessagesLike {
   readonly #home: RemoteHome;
   readonly #puts: WaitScope = new Set();
   readonly #gets: WaitScope = new Set();
-  #putting = 0;
+  readonly #putting = new Set<Promise<void>>();
+  /** Whether the program may end while puts wait. */
+  #isLossy = false;
   #whenPut: (() => void)[] = [];
 
   constructor(home: RemoteHome, maxsize: number, holding: () => RemoteHolding) {
@@ -155,14 +157,19 @@ class RemoteMessages implements MessagesLike {
 
   put(value: unknown, name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
     let shared: readonly SharedObject[] = [];
-    this.#putting++;
-    return this.#ask("put", 0, options, this.#puts, onFull, () => {}, () => {
+    const promise = this.#ask("put", 0, options, this.#puts, onFull, () => {}, () => {
       const message = encode(value, { path: name });
       shared = message.shared;
       return { payload: message, handles: shared.map((object) => object[HANDLE]().words) };
     }).then(() => {
       for (const object of shared) object[PASSED]?.();
-    }).finally(() => this.#onePutLess());
+    }).finally(() => {
+      this.#putting.delete(promise);
+      if (this.#putting.size === 0) { for (const run of this.#whenPut.splice(0)) run(); }
+    });
+    this.#putting.add(promise);
+    if (this.#isLossy) promise.catch(() => {});
+    return promise;
   }
 
   async putMany(values: readonly unknown[], name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
@@ -205,7 +212,7 @@ class RemoteMessages implements MessagesLike {
   }
 
   whenPut(run: () => void): void {
-    if (this.#putting === 0) run();
+    if (this.#putting.size === 0) run();
     else this.#whenPut.push(run);
   }
 
@@ -215,6 +222,9 @@ class RemoteMessages implements MessagesLike {
   }
 
   letGo(): void {
+    this.#isLossy = true;
+    // Nobody has to have awaited them.
+    for (const promise of this.#putting) promise.catch(() => {});
     const reason = new ProcessError("The item was dropped: cancelJoinThread() was called");
     for (const cancel of [...this.#puts]) cancel(reason);
   }
@@ -245,16 +255,12 @@ class RemoteMessages implements MessagesLike {
     read: (answer: Answer, frame: Frame) => T,
     cargo?: () => { payload: Payload; handles: (readonly number[])[] },
   ): Promise<T> {
-    return this.#uplink.ask({ op, object: this.#holding().object, count }, options, scope, onTimeout, read, cargo);
+    const isLossy = op === "put" && this.#isLossy;
+    return this.#uplink.ask({ op, object: this.#holding().object, count }, { options, scope, isLossy, onTimeout, read, cargo });
   }
 
   #command(op: Question["op"], count: number): void {
     void this.#ask<void>(op, count, undefined, PATIENT, () => {}, () => {});
-  }
-
-  #onePutLess(): void {
-    if (--this.#putting > 0) return;
-    for (const run of this.#whenPut.splice(0)) run();
   }
 
   #refuse(action: string): never {

@@ -17,6 +17,21 @@ interface Pending {
   lost(error: Error): void;
 }
 
+/** How something is asked. */
+export interface Asking<T> {
+  readonly options: WaitOptions | undefined;
+  /** Those with which it can be given up. */
+  readonly scope: WaitScope;
+  /** Whether the program may end before it is answered. */
+  readonly isLossy: boolean;
+  /** Gives the result, or throws, when the time is up. */
+  onTimeout(): T;
+  /** Makes the result of the answer. */
+  read(answer: Answer, frame: Frame): T;
+  /** Gives the payload and its handles; called at once. */
+  cargo?(): { payload: Payload; handles: Handles };
+}
+
 /** What is asked, without its number. */
 export type Question = Omit<Wait, "number" | "now">;
 
@@ -25,14 +40,20 @@ export class Uplink implements Client {
   readonly #tree: Tree;
   readonly #hold: () => void;
   readonly #letGo: () => void;
+  readonly #flushed: () => Promise<void>;
   readonly #pending = new Map<number, Pending>();
   #last = 0;
   #objects = 0;
   #names = 0;
 
-  /** @param hold Keeps the program alive. @param letGo Does so no more. */
-  constructor(tree: Tree, hold: () => void, letGo: () => void) {
+  /**
+   * @param hold Keeps the program alive.
+   * @param letGo Does so no more; as often as the other was called.
+   * @param flushed Resolves when what was said is on its way.
+   */
+  constructor(tree: Tree, hold: () => void, letGo: () => void, flushed: () => Promise<void>) {
     this.#tree = tree;
+    this.#flushed = flushed;
     this.#hold = hold;
     this.#letGo = letGo;
     tree.client = this;
@@ -60,19 +81,8 @@ export class Uplink implements Client {
 
   /**
    * Asks something. Whether it was too late is decided where it is done: a request that was given up, but done before that was heard there, gives its result all the same.
-   *
-   * @param write Writes the payload and its handles, once the number was chosen.
-   * @param onTimeout Gives the result, or throws, when the time is up.
-   * @param read Makes the result of the answer.
    */
-  ask<T>(
-    question: Question,
-    options: WaitOptions | undefined,
-    scope: WaitScope,
-    onTimeout: () => T,
-    read: (answer: Answer, frame: Frame) => T,
-    cargo?: () => { payload: Payload; handles: Handles },
-  ): Promise<T> {
+  ask<T>(question: Question, { options, scope, isLossy, onTimeout, read, cargo }: Asking<T>): Promise<T> {
     const { timeout, signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#tree.isLost) return Promise.reject(lostError());
@@ -87,7 +97,7 @@ export class Uplink implements Client {
       return Promise.reject(error);
     }
     return new Promise<T>((resolve, reject) => {
-      let giveUp = onTimeout as () => T;
+      let giveUp = onTimeout;
       const cancel = (reason: unknown) => {
         giveUp = () => {
           throw reason;
@@ -105,9 +115,10 @@ export class Uplink implements Client {
         clock?.stop();
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(number);
-        if (this.#pending.size === 0) this.#letGo();
+        if (!isLossy) this.#letGo();
       };
-      if (this.#pending.size === 0) this.#hold();
+      this.#hold();
+      if (isLossy) this.#flushed().then(this.#letGo);
       this.#pending.set(number, {
         answered(answer, frame) {
           finish();

@@ -141,7 +141,7 @@ export class World {
       return home;
     }
     const hold = () => this.#uses++ === 0 && birth!.port.ref();
-    return new RemoteHome(id, new Uplink(this.tree, hold, () => this.#release()), missing);
+    return new RemoteHome(id, new Uplink(this.tree, hold, () => this.#release(), () => birth!.port.flushed()), missing);
   }
 
   #release(): void {
