@@ -209,8 +209,13 @@ function onCrashOrRejection(hear: (error: unknown) => void): void {
   process.on("unhandledRejection", (error) => {
     if (process.listenerCount("unhandledRejection") > 1 || process.listenerCount("uncaughtException") > 0) return;
     hear(error);
-    adapter.complain(error instanceof Error ? error.stack ?? String(error) : String(error));
     process.exit(1);
+  });
+  // A thread that has nothing left to do ends without a look at its rejections, unless it goes on for a turn.
+  let isLooking = false;
+  process.on("beforeExit", () => {
+    if (!isLooking) setTimeout(() => {});
+    isLooking = true;
   });
 }
 

@@ -94,6 +94,12 @@ function takeBirth(): Birth | null {
   const thread = threadBirth(standard<WorkerThreads>("node:worker_threads"));
   if (thread === null) return null;
   threadData = thread.data;
+  if (thread.data.stdio !== "inherit") {
+    // Deno's own console writes past the streams of the thread.
+    const { Console } = standard<typeof import("node:console")>("node:console");
+    const { stdout, stderr } = nodeProcess() as unknown as typeof import("node:process");
+    globalThis.console = new Console(stdout, stderr);
+  }
   main = thread.data.main;
   nodeProcess().argv[1] = main;
   // Deno's own exit from a thread skips the hooks.
@@ -221,7 +227,8 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       return foreign === null ? startByNode(plan) : startByCommand(plan, foreign);
     }
     const threads = standard<WorkerThreads>("node:worker_threads");
-    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env: nodeProcess().env, limits: false });
+    const env = granted({ name: "env" }) ? nodeProcess().env : {};
+    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env, limits: false });
   } catch (error) {
     return stillborn(error);
   }

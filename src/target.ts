@@ -376,7 +376,7 @@ const RESEMBLANCE = 0.5;
 
 /** What types never hold, so that it must be the same in a function with types and without. */
 const NOT_IN_TYPES =
-  /^(?:return|if|else|for|while|do|switch|case|throw|try|catch|await|yield|let|var|[-+*/%!]|[-+*/%&|^]=|\+\+|--|[!=]==?|&&|\|\||\?\?)$/;
+  /^(?:return|if|else|for|while|do|switch|case|throw|try|catch|await|yield|let|var|[-+*/%]|[-+*/%&|^]=|\+\+|--|[!=]==?|&&|\|\||\?\?)$/;
 
 /** How a function's text fits that of a declaration: types are left out when it is compiled. */
 function fitOf(wanted: string[], written: string[], loose: boolean): Fit {

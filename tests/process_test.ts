@@ -1,9 +1,9 @@
 /** Processes as their parent sees them: life, endings, errors, streams, options. */
 import process from "node:process";
-import { setTimeout } from "node:timers";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/process.ts";
+import { needsMemory, sleep, text, thrown } from "./fixtures/process_program.ts";
 import { eachMethod, test } from "./harness.ts";
 
 type Child = mp.Process;
@@ -11,29 +11,6 @@ type Child = mp.Process;
 const TERM = -15, KILL = -9, INT = -2;
 const OWN_THREAD: mp.StartMethod[] = ["process", "thread"];
 const RUNTIMES: mp.RuntimeName[] = ["node", "deno", "bun"];
-
-const needsMemory = (can: mp.Capabilities) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"];
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 20_000; !await condition(); await sleep(5)) {
-    if (performance.now() > end) throw new Error(`never ${what}`);
-  }
-}
-
-async function text(stream: ReadableStream<Uint8Array> | null): Promise<string> {
-  return await new Response(stream).text();
-}
-
-/** The error that `run` throws, or rejects with. */
-async function thrown(run: () => unknown): Promise<Error & { code?: unknown }> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 /** How a process stands, apart from its name. */
 function state(child: Child) {
@@ -609,5 +586,3 @@ eachMethod("children that exit in the middle of things are joined", async (ctx) 
   await queue.put("still works");
   assert.equal(await queue.get(), "still works");
 }, { methods: OWN_THREAD });
-
-export { needsMemory, text, thrown, until };
