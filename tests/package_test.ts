@@ -24,6 +24,7 @@ interface Program {
   output: string[] | null;
 }
 
+const { found } = await findRuntimes(RUNTIME_NAMES);
 const place = await Deno.makeTempDir({ prefix: "polyproc-package-" });
 process.on("exit", () => Deno.removeSync(place, { recursive: true }));
 
@@ -136,7 +137,6 @@ test("the README's programs are there to be run", () => {
   assert.isAtLeast(programs.filter(({ output }) => output !== null).length, 4);
 });
 
-const { found } = await findRuntimes(RUNTIME_NAMES);
 for (const runtime of found) {
   test(`the README's programs run from the package on ${runtime.name}`, async () => await runPrograms(runtime, await installed()), LONG);
 }
