@@ -182,3 +182,21 @@ test("deno add npm:… and no node_modules is enough on Deno", async () => {
     await server.shutdown();
   }
 }, LONG);
+
+test("the README's table of runtimes is true", async () => {
+  const directory = await installed();
+  const rows = [...readme.matchAll(/^\| (Node|Bun|Deno)([^|]*) \| ((?:process|thread|inline)[^|]*) \| (yes|no) \| ([^|]*)\|$/gm)];
+  const seen = new Set<string>();
+  for (const [row, name, which, methods, memory, needs] of rows) {
+    if (which.includes("without")) continue; // a test of its own
+    const flags = [...needs.matchAll(/--allow-\w+/g)].map(([flag]) => flag);
+    for (const runtime of found.filter((one) => one.name.startsWith(name.toLowerCase()))) {
+      if (name === "Node" && !which.includes(runtime.name.slice(4))) continue;
+      const args = name === "Deno" ? ["run", "--no-prompt", ...flags] : runtime.args;
+      const output = await succeed([runtime.path, ...args, "readme_3.ts"], directory);
+      assert.include(output, ` starts ${methods}; memory between processes: ${memory === "yes"}\n`, `${row}\n${output}`);
+      seen.add(runtime.name + flags);
+    }
+  }
+  assert.isAtLeast(seen.size, found.length + 4, "every runtime, and Deno with several permissions");
+}, LONG);
