@@ -1,0 +1,285 @@
+/**
+ * Bugs that are put into the library's sources on purpose, and must be found.
+ *
+ * @module
+ */
+import type { Edit } from "./library.ts";
+
+/** A bug, and the scenario in which it shows. */
+export interface Bug {
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  readonly in: string;
+}
+
+/** Puts a text in the place of another, or nothing. */
+function change(file: string, from: string, to = ""): Edit {
+  return { file, from, to };
+}
+
+/** Moves a text before another. */
+function move(file: string, text: string, before: string): Edit[] {
+  return [change(file, text), change(file, before, `${text} ${before}`)];
+}
+
+/** All bugs. */
+export const BUGS: readonly Bug[] = [
+  {
+    name: "who leaves a monitor looks for waiters before it leaves",
+    edits: [
+      change(
+        "monitor",
+        "Atomics.store(words, at + L.MONITOR_OWNER, 0);",
+        "const before = Atomics.load(words, at + L.MONITOR_WAITERS + L.WAITSET_SUMMARY); Atomics.store(words, at + L.MONITOR_OWNER, 0);",
+      ),
+      change("monitor", "if (Atomics.load(words, at + L.MONITOR_WAITERS + L.WAITSET_SUMMARY) !== 0) parker", "if (before !== 0) parker"),
+    ],
+    in: "two enter a monitor twice each",
+  },
+  {
+    name: "a monitor is taken from the living",
+    edits: [change("monitor", "if (parker.isAlive(owner)) return undefined;")],
+    in: "two enter a monitor twice each",
+  },
+  {
+    name: "who takes a monitor over is not told",
+    edits: [change("monitor", "=== owner ? true : undefined", "=== owner ? false : undefined")],
+    in: "two enter a monitor, one may die",
+  },
+  {
+    name: "a monitor is taken over without looking whether another did",
+    edits: [
+      change(
+        "monitor",
+        "return Atomics.compareExchange(words, at + L.MONITOR_OWNER, owner, parker.ident) === owner ? true",
+        "Atomics.store(words, at + L.MONITOR_OWNER, parker.ident); return true ? true",
+      ),
+    ],
+    in: "three enter a monitor, one may die",
+  },
+  {
+    name: "a waiter registers before it reads its bell",
+    edits: [
+      change(
+        "park",
+        "const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);\n    this.#register(words, at);",
+        "this.#register(words, at); const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);",
+      ),
+    ],
+    in: "two enter a monitor twice each",
+  },
+  {
+    name: "a waiter does not look again after it registered",
+    edits: [
+      change(
+        "park",
+        "const seen = this.#fallAsleep(words, at);\n        const result = what.attempt(lookHard);",
+        "const result = what.attempt(lookHard); const seen = this.#fallAsleep(words, at);",
+      ),
+    ],
+    in: "one waits twice, one may die",
+  },
+  {
+    name: "the bell is changed after looking whether its owner sleeps",
+    edits: [
+      change("park", "Atomics.add(head, at + L.SLOT_BELL, 1);"),
+      change(
+        "park",
+        "const asleep = Atomics.load(head, at + L.SLOT_ASLEEP);",
+        "const asleep = Atomics.load(head, at + L.SLOT_ASLEEP); Atomics.add(head, at + L.SLOT_BELL, 1);",
+      ),
+    ],
+    in: "one waits twice, one may die",
+  },
+  {
+    name: "who is rung is taken out of the set after that",
+    edits: [
+      change("park", "if ((Atomics.and(words, masks + group, ~(1 << bit)) & 1 << bit) === 0) continue;"),
+      change(
+        "park",
+        "if (this.ring(group << 5 | bit)) return;",
+        "const rung = this.ring(group << 5 | bit); Atomics.and(words, masks + group, ~(1 << bit)); if (rung) return;",
+      ),
+    ],
+    in: "one waits twice, one may die",
+  },
+  {
+    name: "who gives up passes no ring on",
+    edits: [
+      change(
+        "park",
+        "if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);",
+        "this.#unregister(words, at);",
+      ),
+    ],
+    in: "one of two gives up",
+  },
+  {
+    name: "whether there is more is looked at before leaving the set",
+    edits: [
+      change(
+        "park",
+        "if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);",
+        "const more = !took || what.more(); if (!this.#unregister(words, at) && more) this.wakeOne(words, at);",
+      ),
+    ],
+    in: "two wait, two permits",
+  },
+  {
+    name: "a late ring takes the word “asleep” from a later sleep of an event loop",
+    edits: [
+      change(
+        "park",
+        "this.arena.memory.unpark((at + L.SLOT_BELL) * 4);\n      return true;",
+        "Atomics.and(head, at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP); this.arena.memory.unpark((at + L.SLOT_BELL) * 4); return true;",
+      ),
+    ],
+    in: "a task waits twice, one may die",
+  },
+  {
+    name: "a death rings only those who seem to sleep",
+    edits: [change("park", "this.ring(slot, true)", "this.ring(slot)")],
+    in: "a task with a door waits twice, one may die",
+  },
+  {
+    name: "an event loop says that it sleeps after looking again",
+    edits: move(
+      "park",
+      "Atomics.or(this.#head, this.#at + L.SLOT_ASLEEP, L.ASLEEP_LOOP);",
+      "if (this.#groups.size > 0) this.arena.memory.listen(",
+    ),
+    in: "a task with a door waits twice, one may die",
+  },
+  {
+    name: "a task that gives up passes no ring on",
+    edits: [
+      change(
+        "park",
+        "if (group.waiters.length === 0 && !this.#unregister(set.words, set.at)) this.wakeOne(set.words, set.at);",
+        "if (group.waiters.length === 0) this.#unregister(set.words, set.at);",
+      ),
+    ],
+    in: "one of two tasks gives up",
+  },
+  {
+    name: "a put is committed before its state is written",
+    edits: move(
+      "ring",
+      "Atomics.store(words, this.#put + L.SIDE_SEQUENCE, sequence + 1 | 0);",
+      "words[next + L.STATE_SEGMENT] = segment.units;\n    words[next + L.STATE_OFFSET] = offset + length;\n    words[next + L.STATE_BYTES] = words[now + L.STATE_BYTES] + cost | 0;\n    ",
+    ),
+    in: "one puts two, one gets two, over the end of a segment, one may die",
+  },
+  {
+    name: "a put is committed before its record is written",
+    edits: move(
+      "ring",
+      "Atomics.store(words, this.#put + L.SIDE_SEQUENCE, sequence + 1 | 0);",
+      "this.#writeRecord(outgoing, segment, offset, next);",
+    ),
+    in: "one puts, one gets",
+  },
+  {
+    name: "a put wakes nobody",
+    edits: [
+      change("ring", "if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, this.notEmpty.at);"),
+    ],
+    in: "one puts, one gets",
+  },
+  {
+    name: "a get wakes nobody",
+    edits: [change("ring", "this.#wakePutters();")],
+    in: "a limit of items, one may die",
+  },
+  {
+    name: "a segment is freed before the get that leaves it is committed",
+    edits: [
+      change(
+        "ring",
+        "words[next + L.STATE_SPARE] = segment.units;",
+        "words[next + L.STATE_SPARE] = segment.units; this.#me.heap.free(spare);",
+      ),
+    ],
+    in: "two get, over the end of a segment, one may die",
+  },
+  {
+    name: "the segment of a put that was never committed is not given back",
+    edits: [change("ring_repair", "giveBack(me, words, next + L.STATE_SPARE, isInside);")],
+    in: "two put, over the end of a segment, one may die",
+  },
+  {
+    name: "the segment that a dead getter left is not given back",
+    edits: [change("ring_repair", "giveBack(me, words, now + L.STATE_SPARE, isInside);")],
+    in: "two get, over the end of a segment, one may die",
+  },
+  {
+    name: "the state of an older put is taken for that of one that was never committed",
+    edits: [change("ring_repair", "if (words[next + L.STATE_SEQUENCE] !== sequence) return;")],
+    in: "two put into a segment that is in use, one may die",
+  },
+  {
+    name: "the block of a message is the ring's only after the commit",
+    edits: [
+      change("ring", "Atomics.store(this.#words, next + L.STATE_BLOCK, block.offset / L.UNIT);\n    this.#me.heap.own(block, 0);"),
+      change(
+        "ring",
+        "Atomics.store(words, this.#put + L.SIDE_SEQUENCE, sequence + 1 | 0);",
+        "Atomics.store(words, this.#put + L.SIDE_SEQUENCE, sequence + 1 | 0); if (outgoing.block !== null) this.#me.heap.own(outgoing.block, 0);",
+      ),
+    ],
+    in: "a message in a block of its own, one may die",
+  },
+  {
+    name: "items that the dead took are not counted",
+    edits: [change("ring_repair", "Atomics.add(words, at + L.RING_ABANDONED, words[taken]);")],
+    in: "an item is taken, done and joined, one may die",
+  },
+  {
+    name: "the lower half of a block is made before the upper",
+    edits: move(
+      "heap",
+      "Atomics.store(words, at + L.BLOCK_TAG, order << 1);\n    }\n    const serial",
+      "const above = Math.max(0, dirty - half);",
+    ).map((edit) => edit.to === "" ? { ...edit, to: "}\n    const serial" } : { ...edit, to: edit.to.replace("}\n    const serial", "") }),
+    in: "two allocate and free, one may die",
+  },
+  {
+    name: "the free lists are not made anew after a death",
+    edits: [
+      change("heap", "if (enter(this.#head, L.HEAP_LOCK, this.#parker)) this.#rebuild();", "enter(this.#head, L.HEAP_LOCK, this.#parker);"),
+    ],
+    in: "two allocate and free, one may die",
+  },
+  {
+    name: "a block is used before it says whose it is",
+    edits: [
+      change("heap", "words[at + L.BLOCK_OWNER] = owner;"),
+      change(
+        "heap",
+        "Atomics.store(words, at + L.BLOCK_TAG, order << 1 | 1);",
+        "Atomics.store(words, at + L.BLOCK_TAG, order << 1 | 1); words[at + L.BLOCK_OWNER] = owner;",
+      ),
+    ],
+    in: "two allocate and free, one may die",
+  },
+  {
+    name: "an object travels without a ticket",
+    edits: [change("ring", "if (passengers.length > 0) this.#writeTickets(passengers, sequence);")],
+    in: "an object travels",
+  },
+  {
+    name: "who receives an object does not hold it",
+    edits: [change("ring", "if (this.#me.heap.isCurrent(block)) this.#me.holdInside(holdingOf(block, holding));")],
+    in: "an object travels",
+  },
+  {
+    name: "the end of a pipe comes before what was sent",
+    edits: [change("arena_home", "!me.isHeld(other) && receiving!.ring.size === 0", "!me.isHeld(other)")],
+    in: "a pipe and its end",
+  },
+  {
+    name: "who waits at a pipe is not rung when its other end is closed",
+    edits: [change("ring_repair", "for (const set of WAIT_SETS) me.parker.wakeAll(words, at + set);")],
+    in: "a pipe and its end",
+  },
+];

@@ -1,0 +1,42 @@
+/**
+ * Every interleaving of the real code of `src/park.ts`, `monitor.ts`, `heap.ts`, `participant.ts` and the ring, for small numbers of participants that may die at any step, over simulated memory (tests/model/).
+ * And the same with bugs put in on purpose, which must be found.
+ *
+ * `--soak` explores the large scenarios too. `--traces` tells how it came to each bug.
+ */
+
+import process from "node:process";
+import { assert } from "chai";
+import { test } from "./harness.ts";
+import { BUGS } from "./model/bugs.ts";
+import { CASES } from "./model/catalogue.ts";
+import { type Library, load } from "./model/library.ts";
+import { play } from "./model/scenario.ts";
+import { tell } from "./model/trace.ts";
+
+const isSoak = process.argv.includes("--soak");
+const withTraces = process.argv.includes("--traces");
+const timeoutMs = isSoak ? 7_200_000 : 180_000;
+
+let library: Promise<Library> | undefined;
+
+for (const { name, write, roles, options, least, isLarge } of CASES) {
+  if (isLarge && !isSoak) continue;
+  test(`model: ${name}`, async () => {
+    const { outcome, stage, actors } = play(await (library ??= load()), write, roles, options);
+    console.log(`  ${outcome.states} states, ${outcome.executions} ends`);
+    if (outcome.failure !== null) assert.fail(tell(outcome.failure, stage, actors));
+    assert.isAtLeast(outcome.states, least, "states");
+  }, { timeoutMs });
+}
+
+for (const bug of BUGS) {
+  test(`model finds a bug put in: ${bug.name}`, async () => {
+    const { write, roles, options } = CASES.find(({ name }) => name === bug.in)!;
+    const { outcome, stage, actors } = play(await load(bug.edits), write, roles, options);
+    assert(outcome.failure !== null, `${outcome.states} states were looked at, and the bug was not found`);
+    const [what, ...trace] = tell(outcome.failure, stage, actors).split("\n");
+    console.log([`  found in state ${outcome.states}: ${what}`, ...(withTraces ? trace : [])].join("\n  "));
+    assert.isAbove(trace.length, 3, "the trace tells something");
+  }, { timeoutMs });
+}
