@@ -86,7 +86,9 @@ export class Heap {
       order--;
       const dirty = words[at + L.BLOCK_DIRTY];
       const half = 2 ** order / L.UNIT;
-      this.#link(offset + 2 ** order, order, Math.max(0, dirty - half));
+      const above = Math.max(0, dirty - half);
+      this.#link(offset + 2 ** order, order, above);
+      this.#head[L.DIRTY_UNITS] += above;
       words[at + L.BLOCK_DIRTY] = Math.min(dirty, half);
       Atomics.store(words, at + L.BLOCK_TAG, order << 1);
     }
