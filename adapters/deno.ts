@@ -10,6 +10,7 @@ import { type ByteStream, FramedPort } from "./channel.ts";
 import { ChildProcess, stillborn } from "./child_process.ts";
 import { type BirthArgument, cannotStart, command, entry, type ParentFacts, readBirth, writeBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
+import { follow } from "./deno_follow.ts";
 import { canUnref, type DenoForeign, DenoSocketStream, futexBell, loadForeign } from "./deno_ffi.ts";
 import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { NodeSocketStream } from "./node_socket.ts";
@@ -17,7 +18,7 @@ import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_stack.ts";
 import { AF_UNIX, FIONCLEX, signalName, signalNumber, SOCK_CLOEXEC, SOCK_STREAM } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, follow, kill, nodeProcess, onCrash, publish, standard } from "./standard.ts";
+import { cores, kill, nodeProcess, onCrash, publish, standard } from "./standard.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 const isMainThread = typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "undefined";

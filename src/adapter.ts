@@ -160,7 +160,7 @@ export interface Adapter {
   thread(): ThreadId;
   /** The kernel's answer: does this thread still run? True where it cannot be told. */
   threadAlive(at: ThreadId): boolean;
-  /** Starts a child. Never throws for what happens outside: that rejects `ended`. */
+  /** Starts a child. Never throws for what happens outside: that rejects `ended`. Throws `UnsupportedError` for what is never given here. */
   start(kind: "process" | "thread", plan: StartPlan): Child;
   /** Makes mapped memory of that size, or maps that of the handle for a further thread of the process. Throws `UnsupportedError`. */
   memory(from: number | MappedHandle): MappedMemory;

@@ -10,12 +10,12 @@ import { describe, portable } from "./error_report.ts";
 import { setDefaultHome } from "./home.ts";
 import * as L from "./layout.ts";
 import { inheritLog, startLog, tell } from "./log.ts";
-import { startClock } from "./park.ts";
+import { startClock, Unwanted } from "./park.ts";
 import "./pipe.ts"; // connections and queues among the arguments, also where the target's module does not import the library
 import { Process } from "./process.ts";
 import "./queue.ts";
-import { currentScene, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
-import { loadTarget } from "./target.ts";
+import { currentScene, followTarget, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
+import { keyOf, loadTarget } from "./target.ts";
 import { World } from "./world.ts";
 
 const SIGTERM_CODE = 1;
@@ -89,10 +89,15 @@ async function live(
     adapter.onExit((code) => sayExit(world, message, code));
     const run = await load(message, extra.slice(1) as ArrayBuffer[], scene);
     tell("run", { name: message.name, pid: at.pid });
-    await run();
+    const { target } = message;
+    // The main module is the only one that may start what imports it.
+    if (target?.module === adapter.main && target !== null) await followTarget(adapter, scene, keyOf(target), run);
+    else await run();
     // From here on the program goes on as long as its event loop has something to do.
     world.rest();
   } catch (error) {
+    // Whoever ended it needs no telling.
+    if (error instanceof Unwanted) adapter.exit(SIGTERM_CODE);
     die(error);
     adapter.setExitCode(1);
     await birth.port.flushed();

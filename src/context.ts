@@ -80,7 +80,9 @@ export function getStartMethod(options?: { allowNone?: boolean }): StartMethod |
 export function setStartMethod(method: StartMethod, options?: { force?: boolean }): void {
   const scene = currentScene();
   checkMethod(method, "set");
-  if (scene.isBooting) throw new ProcessError(`Cannot set the start method while this process is starting: ${MAIN_GUARD}`);
+  if (scene.isBooting) {
+    throw new ProcessError(`Cannot set the start method while the main module is being imported in a child. ${MAIN_GUARD}`);
+  }
   if (scene.method !== null && options?.force !== true) {
     throw new ProcessError(
       `Cannot set the start method to "${method}": it has been set to "${scene.method}" already; use force, or getContext("${method}")`,

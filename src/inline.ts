@@ -6,6 +6,7 @@
 import type { Ending } from "./adapter.ts";
 import { ArenaHome } from "./arena_home.ts";
 import { decode, encode, HANDLE } from "./codec.ts";
+import { describe } from "./error_report.ts";
 import { ProcessError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import * as L from "./layout.ts";
@@ -41,6 +42,7 @@ export function launchInline(scene: Scene, plan: Launch): Running {
   const finish = (ending: Ending) => {
     if (isOver) return;
     isOver = true;
+    for (const grandchild of [...child.children]) grandchild.terminate();
     participant.leave(new ProcessError(`${plan.name} was ended`));
     end(ending);
   };
@@ -51,11 +53,13 @@ export function launchInline(scene: Scene, plan: Launch): Running {
       const target = await inlineTarget(scene, plan);
       if (isOver) return;
       await target(...args);
+      await participant.accepted();
+      await joinChildren(child);
       finish({ code: 0, signal: null });
     } catch (error) {
       if (isOver) return;
       plan.onError(error);
-      scene.world.adapter.complain(`Process ${plan.name}:\n${error instanceof Error ? error.stack ?? String(error) : String(error)}`);
+      scene.world.adapter.complain(`Process ${plan.name}:\n${describe(error)}`);
       finish({ code: 1, signal: null });
     }
   };
@@ -72,6 +76,12 @@ export function launchInline(scene: Scene, plan: Launch): Running {
     },
     signal: (number) => finish({ code: null, signal: number }),
   };
+}
+
+/** What a process does at its natural end. */
+async function joinChildren({ children }: Scene): Promise<void> {
+  for (const child of [...children]) if (child.daemon) child.terminate();
+  await Promise.all(Array.from(children, (child) => child.join().catch(() => null)));
 }
 
 async function inlineTarget(scene: Scene, plan: Launch): Promise<(...args: unknown[]) => unknown> {

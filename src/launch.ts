@@ -14,8 +14,8 @@ import { launchInline } from "./inline.ts";
 import * as L from "./layout.ts";
 import { logInheritance } from "./log.ts";
 import { startClock } from "./park.ts";
-import { MAIN_GUARD, type Scene } from "./scene.ts";
-import { resolveClass, resolveTarget, type TargetSpec } from "./target.ts";
+import { isRepeating, MAIN_GUARD, type Scene } from "./scene.ts";
+import { keyOf, resolveClass, resolveTarget, type TargetSpec } from "./target.ts";
 import type { Branch } from "./tree.ts";
 
 /** What is to be started. */
@@ -52,10 +52,14 @@ export interface Running {
 const SIGINT = 2;
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
+/** How long at most a thread may run on after its end was told; Deno gives it two seconds to notice. */
+const LAST_STEPS_MS = 5000;
 
 /** Starts a child. @throws What `Process.start` throws. */
 export function launch(scene: Scene, plan: Launch): Running {
-  if (scene.isBooting) throw new ProcessError(`Cannot start ${plan.name} while this process is starting: ${MAIN_GUARD}`);
+  if (scene.isBooting) {
+    throw new ProcessError(`Cannot start ${plan.name} while the main module is being imported in a child. ${MAIN_GUARD}`);
+  }
   if (scene.self.daemon) throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
   const { can } = scene.world.adapter;
   if (!can.startMethods.includes(plan.method)) {
@@ -67,6 +71,11 @@ export function launch(scene: Scene, plan: Launch): Running {
   }
   if (plan.method === "inline") return launchInline(scene, plan);
   const target = findTarget(scene, plan);
+  if (target !== null && isRepeating(keyOf(target))) {
+    throw new ProcessError(
+      `Cannot start ${plan.name}: this child runs the same, and what starts it is not that but its main module. ${MAIN_GUARD}`,
+    );
+  }
   const isThread = plan.method === "thread";
   for (const buffer of plan.transfer) move(buffer, [buffer]);
   const message = encode({ args: plan.args, fields: plan.fields }, { path: "", move: isThread });
@@ -166,7 +175,9 @@ function start(
     path: branch.path,
     processHome: world.tree.isApart || mappedIdent !== 0 ? world.home("process").id : null,
   };
-  const lastWords = listen(child, plan, branch);
+  let asked: number | null = null;
+  // A thread that was told to end has its own way of dying of it.
+  const lastWords = listen(child, branch, (error) => isThread && asked !== null || plan.onError(error));
   if (child.pid !== null) branch.started(child.pid, child.port);
   if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, ...cargo.moved], cargo.moved);
   else child.port.post(toBytes(birth));
@@ -174,13 +185,13 @@ function start(
   if (plan.daemon) child.unref();
   else child.ref();
   for (const object of shared) (object as SharedObject)[PASSED]?.();
-  let asked: number | null = null;
   return {
     pid: child.pid,
     ident: isThread ? seatOf("thread") : child.pid,
     ended: child.ended.then(async (ending) => {
       // Those that it started while it was being ended.
       if (asked !== null) endDescendants(scene, seats, asked);
+      if (isThread) { for (const seat of seats) await gone(seat); }
       for (const seat of seats) bury(seat);
       await lastWords;
       if (asked !== null) branch.endDescendants(adapter, asked);
@@ -212,14 +223,14 @@ function start(
 }
 
 /** Hears what the child says; resolves when it will say no more. */
-function listen(child: Child, plan: Launch, branch: Branch): Promise<void> {
+function listen(child: Child, branch: Branch, onError: (error: unknown) => void): Promise<void> {
   return new Promise((resolve) => {
     let isOver = false;
     let clock: { stop(): void } | null = null;
     child.port.open((bytes) => {
       if (branch.hear(bytes)) return;
       const message = fromBytes(bytes) as ToParent;
-      if (message.type === "error") plan.onError(message.error);
+      if (message.type === "error") onError(message.error);
     }, () => {
       isOver = true;
       clock?.stop();
@@ -230,6 +241,19 @@ function listen(child: Child, plan: Launch, branch: Branch): Promise<void> {
     };
     child.ended.then(late, late);
   });
+}
+
+/** A thread that was terminated may run on for a while after its end was told: until then nothing may be taken from it. */
+async function gone({ home, ident }: Seat): Promise<void> {
+  const { arena } = home.me;
+  const phase = arena.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_PHASE;
+  for (
+    const end = performance.now() + LAST_STEPS_MS;
+    performance.now() < end;
+    await new Promise((resolve) => startClock(2, () => resolve(null)))
+  ) {
+    if (Atomics.load(arena.head, phase) !== L.PHASE_ATTACHED || !arena.isAlive(ident)) return;
+  }
 }
 
 function bury({ home, ident }: Seat): void {

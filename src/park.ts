@@ -44,6 +44,11 @@ export interface WaitSet {
   readonly key: number;
 }
 
+/** A participant came to its slot, and that was taken back meanwhile. */
+export class Unwanted extends Error {
+  override message = "Cannot take part in the shared memory: this process was ended, or whoever started it, before the start was complete";
+}
+
 /** What is waited for. */
 export interface Attempt<T> {
   /**
@@ -115,6 +120,8 @@ export class Parker {
     this.#at = arena.slot(this.slot);
     this.mayBlock = mayBlock;
     this.#epoch = Atomics.load(this.#head, L.EPOCH);
+    // The slot may be another's by now.
+    if (arena.identOf(this.slot) !== ident) throw new Unwanted();
     const door = arena.memory.attach(this.slot, () => this.#onRing());
     this.#head[this.#at + L.SLOT_PID] = at.pid;
     this.#head[this.#at + L.SLOT_TID] = at.tid;
@@ -124,7 +131,7 @@ export class Parker {
       Atomics.compareExchange(this.#head, this.#at + L.SLOT_PHASE, L.PHASE_RESERVED, L.PHASE_ATTACHED) !== L.PHASE_RESERVED ||
       arena.identOf(this.slot) !== ident
     ) {
-      throw new Error("Cannot take part in the shared memory: whoever started this process ended before the start was complete");
+      throw new Unwanted();
     }
   }
 
@@ -216,11 +223,8 @@ export class Parker {
       Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_THREAD);
       // Whether there is more must be looked at after leaving the set: a ring for what came before that may have come here.
       if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);
-      // This participant's tasks may wait for the same thing: their registration is the same bit.
-      if (this.#groups.has(set.key)) {
-        this.#register(words, at);
-        this.ring(this.slot);
-      }
+      // This participant's tasks may wait for the same thing, and their registration was the same bit: finding it gone, they look again.
+      if (this.#groups.has(set.key)) this.ring(this.slot);
     }
   }
 

@@ -65,13 +65,13 @@ export interface Role {
 }
 
 /** What is told to a program that starts processes whenever it is imported. */
-export const MAIN_GUARD =
-  `its main module is still being imported. A child imports that module too, so what starts processes belongs behind a main guard:
+export const MAIN_GUARD = `A child imports its program's main module too, so what starts processes belongs behind a main guard:
 
   if (import.meta.main) { … }             // Deno, Bun, Node 24.2 and later
   if (mp.isMain(import.meta)) { … }       // everywhere`;
 
 let root: Scene | null = null;
+let ownTarget: string | null = null;
 let store: { run<R>(value: Scene, body: () => R): R; get(): Scene | undefined } | null = null;
 
 /** The scene that the calling code belongs to. */
@@ -95,6 +95,19 @@ export function setScene(scene: Scene): void {
 export function follow<R>(adapter: Adapter, scene: Scene, body: () => R): R {
   store ??= adapter.follow<Scene>();
   return store.run(scene, body);
+}
+
+/** In a child: runs what it is for, so that this can be told from what its main module does whenever it is imported. */
+export function followTarget<R>(adapter: Adapter, scene: Scene, target: string, body: () => R): R {
+  ownTarget = target;
+  return follow(adapter, scene, body);
+}
+
+/**
+ * Whether this child's main module, and not what it was started for, is about to start the very same again: an asynchronous main function without a guard goes on after the import.
+ */
+export function isRepeating(target: string): boolean {
+  return target === ownTarget && store !== null && store.get() === undefined;
 }
 
 /** A scene of this thread. */

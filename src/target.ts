@@ -40,6 +40,11 @@ export type TargetSpec =
   | { kind: "export"; module: string; name: string }
   | { kind: "source"; source: string; module: string | null; name: string };
 
+/** Tells targets from each other. */
+export function keyOf(spec: TargetSpec): string {
+  return `${spec.module} ${spec.name}`;
+}
+
 /** A function named by the module that exports it. */
 export interface TaskReference {
   /** The module: an absolute URL, or a name that the program's import map or packages resolve. */

@@ -1,10 +1,14 @@
 /** Contexts, the current process, the log, the errors. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/process.ts";
 import { eachMethod, test } from "./harness.ts";
-import { needsMemory, runProgram, text, thrown } from "./fixtures/process_program.ts";
+import { runProgram, text } from "./fixtures/process_program.ts";
 
 const METHODS: mp.StartMethod[] = ["process", "thread", "inline"];
 
@@ -212,10 +216,44 @@ test("every error class has its name and its place", () => {
 
 // ---- loaders, import maps ----
 
-test("a module that a loader compiles, or an import map names, is found in children", async () => {
-  const { out, err, code } = await runProgram("self", { script: "process_loader.ts" });
-  assert.equal(code, 0, err);
-  assert.equal(out.trim().split("\n").at(-1), "teapot");
-}, { needs: (can) => needsMemory(can) });
+/** Runs a program of two modules in a folder of its own; the second reaches the first only as a loader, or an import map, resolves it. */
+async function runModules(specifier: string, files: Record<string, string>, flags: string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "polyproc-test-"));
+  const library = new URL("../mod.ts", import.meta.url).href;
+  const all: Record<string, string> = {
+    "package.json": `{ "type": "module" }`,
+    "work.ts": `import * as mp from "${library}";
+      export async function work(queue: mp.Queue) { await queue.put("worked"); }`,
+    "main.ts": `import * as mp from "${library}";
+      import { work } from "${specifier}";
+      if (mp.isMain(import.meta)) {
+        for (const method of mp.getAllStartMethods()) {
+          const context = mp.getContext(method), queue = new context.Queue();
+          const child = new context.Process({ target: work, args: [queue] }).start();
+          console.log(await child.join(), queue.empty() ? child.error : await queue.get());
+        }
+      }`,
+    ...files,
+  };
+  try {
+    for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text);
+    const { out, err, code } = await runProgram("", { script: pathToFileURL(join(folder, "main.ts")).href, flags });
+    assert.equal(code, 0, err);
+    return out;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
-void thrown;
+test("children run with the loader that the program runs with", async () => {
+  const loader = import.meta.resolve("tsx");
+  assert.equal(await runModules("./work", {}, ["--import", loader]), "0 worked\n".repeat(mp.getAllStartMethods().length));
+}, { needs: ({ runtime }) => runtime.startsWith("node") ? null : "tsx is a loader for Node.js" });
+
+test("children see the names for modules that the program sees", async () => {
+  const maps = {
+    "deno.json": `{ "imports": { "#here/": "./" } }`,
+    "package.json": `{ "type": "module", "imports": { "#here/*": "./*" } }`,
+  };
+  assert.equal(await runModules("#here/work.ts", maps, []), "0 worked\n".repeat(mp.getAllStartMethods().length));
+});

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/process.ts";
-import { needsMemory, runProgram, runs, sleep, startProgram, thrown, until } from "./fixtures/process_program.ts";
+import { needsMemory, runProgram, runs, sleep, startProgram, until } from "./fixtures/process_program.ts";
 import { eachMethod, test } from "./harness.ts";
 
 const needsProcesses = (can: mp.Capabilities) => can.startMethods.includes("process") ? needsMemory(can) : "no processes";
@@ -157,6 +157,19 @@ for (const method of ["default", "process", "thread"] as const) {
   });
 }
 
+test("a program that starts processes some time after its import, without a main guard, fails too", async () => {
+  const { out, err, code } = await runProgram("", { script: "process_unguarded.ts", env: { POLYPROC_TEST_MAIN: "later" } });
+  assert.equal(out, "");
+  assert.equal(code, 1);
+  assert.include(err, "main guard");
+});
+
+test("a target that starts itself again is no mistake", async () => {
+  const { out, err, code } = await runProgram("recursion");
+  assert.equal(code, 0, err);
+  assert.deepEqual(out.trim().split("\n"), ["0", "1", "2", "3"]);
+});
+
 eachMethod("200 children one after another leave descriptors, threads and memory as they were", async (ctx) => {
   const usage = () => ({
     fds: readdirSync("/proc/self/fd").length,
@@ -173,5 +186,3 @@ eachMethod("200 children one after another leave descriptors, threads and memory
   await until("threads are as before", () => usage().threads <= before.threads + 4);
   assert.isBelow(usage().rss, before.rss + 60);
 }, { timeoutMs: 120_000, needs: () => process.platform === "linux" ? null : "there is no /proc" });
-
-void thrown;
