@@ -79,7 +79,9 @@ export class ArenaHome implements Home {
   #revive(words: readonly number[], what: string): Block {
     const block = this.find(words);
     // Whoever received it holds it already, unless it came through another memory.
-    if (block === null || !this.me.hold(block, words[3])) throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+    if (block === null || !this.me.hold(block, words[3])) {
+      throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+    }
     return block;
   }
 
