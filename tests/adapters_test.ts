@@ -265,7 +265,7 @@ test("a runtime that cannot be executed rejects", async () => {
   }
 });
 
-test("what a thread cannot have is refused", async () => {
+test("what a thread cannot have is refused", () => {
   for (const more of [{ permissions: "none" as const }, { runtime: "bun" as const }, { cwd: "/" }]) {
     assert.throws(() => adapter.start("thread", plan(more)), UnsupportedError);
   }
