@@ -246,13 +246,15 @@ function listen(child: Child, branch: Branch, onError: (error: unknown) => void)
 /** A thread that was terminated may run on for a while after its end was told: until then nothing may be taken from it. */
 async function gone({ home, ident }: Seat): Promise<void> {
   const { arena } = home.me;
-  const phase = arena.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_PHASE;
+  const at = arena.slot(ident & L.IDENT_SLOT_MASK);
+  if (arena.identOf(ident & L.IDENT_SLOT_MASK) !== ident) return;
+  Atomics.store(arena.head, at + L.SLOT_STOP, 1);
   for (
     const end = performance.now() + LAST_STEPS_MS;
     performance.now() < end;
     await new Promise((resolve) => startClock(2, () => resolve(null)))
   ) {
-    if (Atomics.load(arena.head, phase) !== L.PHASE_ATTACHED || !arena.isAlive(ident)) return;
+    if (Atomics.load(arena.head, at + L.SLOT_INSIDE) === 0 || !arena.isAlive(ident)) return;
   }
 }
 

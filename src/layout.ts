@@ -62,6 +62,9 @@ export const SLOT_DOOR = 7;
 /** Exit code + 1 of a participant that ended by itself; 0 while unknown. */
 export const SLOT_EXIT = 9;
 export const SLOT_GENERATION = 10;
+/** Threads: whether it is using the memory now; and 1 once it may not begin to any more, since it was terminated. */
+export const SLOT_INSIDE = 11;
+export const SLOT_STOP = 12;
 
 export const PHASE_FREE = 0;
 /** A parent made it for a child that it is about to start. */

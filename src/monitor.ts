@@ -23,6 +23,7 @@ const SPINS = 400;
  * @return Whether it was taken over from a participant that died inside.
  */
 export function enter(words: Int32Array, at: number, parker: Parker): boolean {
+  parker.begin();
   if (Atomics.compareExchange(words, at + L.MONITOR_OWNER, 0, parker.ident) === 0) return false;
   for (let i = 0; i < SPINS; i++) {
     if (Atomics.load(words, at + L.MONITOR_OWNER) === 0 && Atomics.compareExchange(words, at + L.MONITOR_OWNER, 0, parker.ident) === 0) {
@@ -39,11 +40,14 @@ export function enter(words: Int32Array, at: number, parker: Parker): boolean {
 
 /** Enters if nobody alive is inside; takes over from `dead`. For those who may not wait. True if it was entered. */
 export function takeOver(words: Int32Array, at: number, parker: Parker, dead: number): boolean {
-  return Atomics.compareExchange(words, at + L.MONITOR_OWNER, dead, parker.ident) === dead;
+  if (Atomics.compareExchange(words, at + L.MONITOR_OWNER, dead, parker.ident) !== dead) return false;
+  parker.begin();
+  return true;
 }
 
 /** Leaves the monitor. */
 export function leave(words: Int32Array, at: number, parker: Parker): void {
   Atomics.store(words, at + L.MONITOR_OWNER, 0);
   if (Atomics.load(words, at + L.MONITOR_WAITERS + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, at + L.MONITOR_WAITERS);
+  parker.end();
 }

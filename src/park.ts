@@ -102,6 +102,10 @@ export class Parker {
   #isDetached = false;
   /** Whether it stands for a process elsewhere: then what it waits for does not keep this program alive. */
   isGuest = false;
+  /** Whether this is a thread that may run on after it was terminated: Deno waits until it yields, which may be never. */
+  mayOutliveItself = false;
+  /** How many uses of the memory this thread is in. */
+  #depth = 0;
   /** Called each half second while this participant waits, and when somebody died. */
   onLook: () => void = () => {};
 
@@ -133,6 +137,25 @@ export class Parker {
     ) {
       throw new Unwanted();
     }
+  }
+
+  /**
+   * Before the memory is used, {@linkcode Parker.end} afterwards. A thread that was terminated and does not know yet must not begin: its place may be another's. It says that it is inside, then
+   * looks whether it may; who terminated it says that it may not, then looks whether it is inside. One of them sees the other.
+   */
+  begin(): void {
+    if (!this.mayOutliveItself || this.#depth++ > 0) return;
+    if (Atomics.load(this.#head, this.#at + L.SLOT_IDENT) === this.ident) {
+      Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 1);
+      if (Atomics.load(this.#head, this.#at + L.SLOT_STOP) === 0) return;
+      Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 0);
+    }
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) Atomics.wait(never, 0, 0);
+  }
+
+  end(): void {
+    if (this.mayOutliveItself && --this.#depth === 0) Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 0);
   }
 
   isAlive(ident: number): boolean {
@@ -206,6 +229,7 @@ export class Parker {
     const { words, at } = set;
     let lookHard = false;
     let took = false;
+    this.begin();
     try {
       for (;;) {
         const seen = this.#fallAsleep(words, at);
@@ -216,7 +240,9 @@ export class Parker {
         }
         const left = deadline - performance.now();
         if (left <= 0) return onTimeout();
+        this.end();
         this.arena.memory.park(this.#bellOffset, seen, Math.min(left, LOOK_MS));
+        this.begin();
         lookHard = this.#lookedUp(seen);
       }
     } finally {
@@ -225,6 +251,7 @@ export class Parker {
       if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);
       // This participant's tasks may wait for the same thing, and their registration was the same bit: finding it gone, they look again.
       if (this.#groups.has(set.key)) this.ring(this.slot);
+      this.end();
     }
   }
 
@@ -398,20 +425,25 @@ export class Parker {
   /** Steps 1 to 3 for the tasks that wait for one thing; done ones leave. */
   #attend(group: Group, lookHard: boolean): void {
     const { set, waiters } = group;
-    while (waiters.length > 0) {
-      this.#register(set.words, set.at);
-      const waiter = waiters[0];
-      let result: unknown;
-      try {
-        result = waiter.what.attempt(lookHard);
-        if (result === PENDING) return;
-        this.#remove(group, waiter);
-        waiter.resolve(result);
-      } catch (error) {
-        this.#remove(group, waiter);
-        waiter.reject(error);
+    this.begin();
+    try {
+      while (waiters.length > 0) {
+        this.#register(set.words, set.at);
+        const waiter = waiters[0];
+        let result: unknown;
+        try {
+          result = waiter.what.attempt(lookHard);
+          if (result === PENDING) return;
+          this.#remove(group, waiter);
+          waiter.resolve(result);
+        } catch (error) {
+          this.#remove(group, waiter);
+          waiter.reject(error);
+        }
+        if (waiters.length === 0 && !this.#unregister(set.words, set.at) && waiter.what.more()) this.wakeOne(set.words, set.at);
       }
-      if (waiters.length === 0 && !this.#unregister(set.words, set.at) && waiter.what.more()) this.wakeOne(set.words, set.at);
+    } finally {
+      this.end();
     }
   }
 
@@ -427,7 +459,9 @@ export class Parker {
     const group = this.#groups.get(set.key);
     if (group === undefined || !group.waiters.includes(waiter)) return false;
     this.#remove(group, waiter);
+    this.begin();
     if (group.waiters.length === 0 && !this.#unregister(set.words, set.at)) this.wakeOne(set.words, set.at);
+    this.end();
     return true;
   }
 

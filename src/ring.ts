@@ -145,14 +145,20 @@ export class Ring {
     const { byteLength } = message;
     const { shared } = message;
     if (byteLength <= LARGEST_INLINE) return { byteLength, message, block: null, passengers, shared };
-    const block = this.#me.heap.allocate(byteLength, L.KIND_RAW, this.#me.ident);
+    const { heap, parker } = this.#me;
+    parker.begin();
     try {
-      message.writeTo(this.#me.arena.bytes(block.offset, byteLength), 0);
-    } catch (error) {
-      this.#me.heap.free(block);
-      throw error;
+      const block = heap.allocate(byteLength, L.KIND_RAW, this.#me.ident);
+      try {
+        message.writeTo(this.#me.arena.bytes(block.offset, byteLength), 0);
+      } catch (error) {
+        heap.free(block);
+        throw error;
+      }
+      return { byteLength, message: null, block, passengers, shared };
+    } finally {
+      parker.end();
     }
-    return { byteLength, message: null, block, passengers, shared };
   }
 
   /** A prepared message that stays as it is now, for one that must wait. */
@@ -175,15 +181,20 @@ export class Ring {
   tryPut(outgoing: Outgoing, refuse: (flags: number) => void): true | typeof PENDING {
     const words = this.#words;
     const parker = this.#me.parker;
-    if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
+    parker.begin();
     try {
-      refuse(words[this.#at + L.RING_FLAGS]);
-      if (!this.#putInside(outgoing)) return PENDING;
+      if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
+      try {
+        refuse(words[this.#at + L.RING_FLAGS]);
+        if (!this.#putInside(outgoing)) return PENDING;
+      } finally {
+        leave(words, this.#put + L.SIDE_MONITOR, parker);
+      }
+      if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, this.notEmpty.at);
+      return true;
     } finally {
-      leave(words, this.#put + L.SIDE_MONITOR, parker);
+      parker.end();
     }
-    if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, this.notEmpty.at);
-    return true;
   }
 
   /** Puts as many of several messages as there is room for. @return How many. */
@@ -191,15 +202,20 @@ export class Ring {
     const words = this.#words;
     const parker = this.#me.parker;
     let count = 0;
-    if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
+    parker.begin();
     try {
-      refuse(words[this.#at + L.RING_FLAGS]);
-      while (count < many.length && this.#putInside(many[count])) count++;
+      if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
+      try {
+        refuse(words[this.#at + L.RING_FLAGS]);
+        while (count < many.length && this.#putInside(many[count])) count++;
+      } finally {
+        leave(words, this.#put + L.SIDE_MONITOR, parker);
+        this.#wake(this.notEmpty, count);
+      }
+      return count;
     } finally {
-      leave(words, this.#put + L.SIDE_MONITOR, parker);
-      this.#wake(this.notEmpty, count);
+      parker.end();
     }
-    return count;
   }
 
   #putInside(outgoing: Outgoing): boolean {
@@ -232,18 +248,23 @@ export class Ring {
     let taken: Taken | null;
     const words = this.#words;
     const parker = this.#me.parker;
-    if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
+    parker.begin();
     try {
-      taken = this.#take(scratch);
+      if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
+      try {
+        taken = this.#take(scratch);
+      } finally {
+        leave(words, this.#get + L.SIDE_MONITOR, parker);
+      }
+      if (taken === null) {
+        SCRATCH.push(scratch);
+        return PENDING;
+      }
+      this.#wakePutters();
+      return this.#hand(taken, scratch, take);
     } finally {
-      leave(words, this.#get + L.SIDE_MONITOR, parker);
+      parker.end();
     }
-    if (taken === null) {
-      SCRATCH.push(scratch);
-      return PENDING;
-    }
-    this.#wakePutters();
-    return this.#hand(taken, scratch, take);
   }
 
   /** Takes up to `max` messages. @param take As for {@linkcode Ring.tryGet}; called for each, in order. */
@@ -251,19 +272,24 @@ export class Ring {
     const words = this.#words;
     const parker = this.#me.parker;
     const all: [Taken, Scratch][] = [];
-    if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
+    parker.begin();
     try {
-      while (all.length < max) {
-        const scratch = SCRATCH.pop() ?? new Scratch();
-        const taken = this.#take(scratch);
-        if (taken === null) break;
-        all.push([taken, scratch]);
+      if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
+      try {
+        while (all.length < max) {
+          const scratch = SCRATCH.pop() ?? new Scratch();
+          const taken = this.#take(scratch);
+          if (taken === null) break;
+          all.push([taken, scratch]);
+        }
+      } finally {
+        leave(words, this.#get + L.SIDE_MONITOR, parker);
       }
+      if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
+      for (const [taken, scratch] of all) this.#hand(taken, scratch, take);
     } finally {
-      leave(words, this.#get + L.SIDE_MONITOR, parker);
+      parker.end();
     }
-    if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
-    for (const [taken, scratch] of all) this.#hand(taken, scratch, take);
   }
 
   /** Gives a message that was taken to its taker. */

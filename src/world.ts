@@ -163,7 +163,10 @@ export class World {
   }
 
   #join(method: StartMethod, arena: Arena, ident: number, mayBlock: boolean): ArenaHome {
-    return new ArenaHome(method, new Participant(arena, ident, this.adapter.thread(), mayBlock));
+    const { adapter } = this;
+    const me = new Participant(arena, ident, adapter.thread(), mayBlock);
+    me.parker.mayOutliveItself = adapter.birth?.kind === "thread";
+    return new ArenaHome(method, me);
   }
 
   #makeMapped(): MappedMemory {
