@@ -49,7 +49,7 @@ export interface Model {
   readonly atRest: (standings: readonly Standing[]) => void;
   /** Throws if something is wrong after the last actor's operation. @param final What that gave. */
   readonly check: (standings: readonly Standing[], final: unknown) => void;
-  /** More states than this are too many. */
+  /** It ends after so many states. */
   readonly limit: number;
 }
 
@@ -58,6 +58,8 @@ export interface Outcome {
   readonly states: number;
   readonly executions: number;
   readonly steps: number;
+  /** Whether these were all states. */
+  readonly isComplete: boolean;
   readonly failure: Failure | null;
 }
 
@@ -68,6 +70,7 @@ export interface Failure {
 }
 
 class Restart extends Error {}
+class Enough extends Error {}
 class Wrong extends Error {
   readonly failure: Failure;
   constructor(failure: Failure) {
@@ -143,6 +146,7 @@ class Exploration {
         return this.#outcome(null);
       } catch (error) {
         if (error instanceof Wrong) return this.#outcome(error.failure);
+        if (error instanceof Enough) return this.#outcome(null);
         if (!(error instanceof Restart)) throw error;
       } finally {
         this.#machine.undo(mark, h1, h2);
@@ -151,7 +155,13 @@ class Exploration {
   }
 
   #outcome(failure: Failure | null): Outcome {
-    return { states: this.#states, executions: this.#executions, steps: this.#steps, failure };
+    return {
+      isComplete: failure === null && this.#states <= this.#model.limit,
+      states: this.#states,
+      executions: this.#executions,
+      steps: this.#steps,
+      failure,
+    };
   }
 
   #fail(error: unknown): never {
@@ -161,7 +171,7 @@ class Exploration {
   #visit(): void {
     if (this.#restartIn-- <= 0) throw new Restart();
     if (!this.#seen.add(this.#key())) return;
-    if (++this.#states > this.#model.limit) this.#fail(new Error(`More than ${this.#model.limit} states`));
+    if (++this.#states > this.#model.limit) throw new Enough();
     const { actors } = this.#model;
     const machine = this.#machine;
     let canGoOn = false;

@@ -60,7 +60,7 @@ const NOBODY = -1;
 
 /** How a scenario is explored. */
 export interface PlayOptions {
-  /** More states than this are too many. */
+  /** It ends after so many states. */
   readonly limit?: number;
   /** Whose event loops have a door. */
   readonly doors?: readonly string[];
