@@ -417,7 +417,7 @@ eachMethod("output goes where stdio says", async (ctx) => {
     const other = new ctx.Process({ target: work.say, args: ["", ""], stdio }).start();
     assert.isNull(other.stdout);
     assert.isNull(other.stderr);
-    assert.equal(await other.join(), 0);
+    assert.equal(await other.join(), 0, `${stdio}: ${other.error}`);
   }
 }, { methods: OWN_THREAD });
 

@@ -170,7 +170,7 @@ test("a target that starts itself again is no mistake", async () => {
   assert.deepEqual(out.trim().split("\n"), ["0", "1", "2", "3"]);
 });
 
-eachMethod("200 children one after another leave descriptors, threads and memory as they were", async (ctx) => {
+eachMethod("children one after another leave descriptors, threads and memory as they were", async (ctx) => {
   const usage = () => ({
     fds: readdirSync("/proc/self/fd").length,
     threads: Number(/^Threads:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))![1]),
@@ -179,9 +179,9 @@ eachMethod("200 children one after another leave descriptors, threads and memory
   const run = async (count: number) => {
     for (let i = 0; i < count; i++) assert.equal(await new ctx.Process({ target: work.nothing }).start().join(), 0);
   };
-  await run(20);
+  await run(10);
   const before = usage();
-  await run(ctx.getStartMethod() === "process" ? 100 : 200);
+  await run(ctx.getStartMethod() === "process" ? 60 : 200);
   await until("descriptors are as before", () => usage().fds <= before.fds + 2);
   await until("threads are as before", () => usage().threads <= before.threads + 4);
   assert.isBelow(usage().rss, before.rss + 60);
