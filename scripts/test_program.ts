@@ -98,7 +98,15 @@ export async function runProgram(program: Program, names: readonly string[], ver
   const child = new Deno.Command(runtime.path, {
     args: [...(variant.args ?? runtime.args), `tests/${file}`, ...names],
     cwd: ROOT,
-    env: environment({ ...otherRuntimes(runtime), ...variant.env, POLYPROC_TEST_STARTS: "1", POLYPROC_TEST_MARK: mark, TMPDIR: temporary }),
+    // Node strips the types of each module anew in each child otherwise, for longer than most tests take.
+    env: environment({
+      ...otherRuntimes(runtime),
+      NODE_COMPILE_CACHE: `${ROOT}node_modules/.cache/node`,
+      ...variant.env,
+      POLYPROC_TEST_STARTS: "1",
+      POLYPROC_TEST_MARK: mark,
+      TMPDIR: temporary,
+    }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

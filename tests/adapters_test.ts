@@ -80,9 +80,11 @@ async function until(condition: () => boolean): Promise<void> {
 const word = (offset: number) => new Int32Array(memory!.view(offset, 64).buffer, 0, 16);
 const openFds = () => fs.readdirSync("/proc/self/fd").length;
 
-function everyStart(name: string, run: (start: (more?: Partial<StartPlan>) => Talk) => Promise<void>): void {
-  for (const runtime of RUNTIMES) test(`${name} (process on ${runtime})`, () => run((more) => new Talk("process", { runtime, ...more })));
-  test(`${name} (thread)`, () => run((more) => new Talk("thread", more)));
+function everyStart(name: string, run: (start: (more?: Partial<StartPlan>) => Talk, kind: "process" | "thread") => Promise<void>): void {
+  for (const runtime of RUNTIMES) {
+    test(`${name} (process on ${runtime})`, () => run((more) => new Talk("process", { runtime, ...more }), "process"));
+  }
+  test(`${name} (thread)`, () => run((more) => new Talk("thread", more), "thread"));
 }
 
 everyStart("a child echoes frames of all sizes, and what is posted before its end arrives", async (start) => {
@@ -100,8 +102,9 @@ everyStart("a child echoes frames of all sizes, and what is posted before its en
   await talk.child.ended;
 });
 
-everyStart("300 MiB go there and back", async (start) => {
-  const talk = start().say("echo"), chunk = 2 ** 20, count = 300;
+everyStart("more than any buffer holds goes there and back", async (start, kind) => {
+  // What goes through a thread's port is what it is born with, and Deno copies that at some 40 MiB a second.
+  const talk = start().say("echo"), chunk = 2 ** 20, count = kind === "thread" ? 40 : 300;
   const body = new Uint8Array(chunk).map((_, i) => i * 7);
   let sent = 0;
   for (let got = 0; got < count; got++) {

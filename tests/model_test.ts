@@ -5,6 +5,9 @@
  * `--soak` explores the large scenarios too, some of them not to their end. `--traces` tells how it came to each bug.
  */
 
+// The algorithm is the same everywhere: two engines are enough.
+// run: on=node26,bun
+
 import process from "node:process";
 import { assert } from "chai";
 import { test } from "./harness.ts";
