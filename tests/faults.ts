@@ -203,20 +203,18 @@ export async function inject(
   scenario: Scenario,
   ctx: mp.Context,
   times: number,
-  cast: Cast = {},
-  onRun: (n: number) => void = () => {},
+  castOf: () => Cast = () => ({}),
 ): Promise<void> {
   for (let n = 0; n < times; n++) {
     const directory = mkdtempSync(join(tmpdir(), "polyproc-faults-"));
     const delayMs = Math.random() ** 2 * 100;
     try {
-      await scenario.run(ctx, directory, delayMs, cast);
+      await scenario.run(ctx, directory, delayMs, castOf());
     } catch (error) {
       throw new Error(`${scenario.name}, killed after ${delayMs} ms: ${(error as Error).message}`, { cause: error });
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-    onRun(n);
   }
 }
 

@@ -21,11 +21,15 @@ for (const scenario of SCENARIOS) {
 for (const producer of RUNTIMES) {
   const consumer = RUNTIMES[(RUNTIMES.indexOf(producer) + 1) % RUNTIMES.length];
   for (const scenario of SCENARIOS.slice(0, 2)) {
-    eachMethod(`${scenario.name} is killed, ${producer} to ${consumer}`, (ctx) => inject(scenario, ctx, 4, { producer, consumer }), {
-      methods: ["process"],
-      timeoutMs: 240_000,
-      needs,
-    });
+    eachMethod(
+      `${scenario.name} is killed, ${producer} to ${consumer}`,
+      (ctx) => inject(scenario, ctx, 4, () => ({ producer, consumer })),
+      {
+        methods: ["process"],
+        timeoutMs: 240_000,
+        needs,
+      },
+    );
   }
 }
 

@@ -1,0 +1,231 @@
+/**
+ * The long tests: `deno run -A scripts/soak.ts [--only part of a name] [--times 300]`. Prints what it measured as a table; the exit code is 1 if anything failed.
+ *
+ * @module
+ */
+
+import { assert } from "chai";
+import * as mp from "../mod.ts";
+import { arenaMib, type Cast, type Footprint, footprint, inject, SCENARIOS } from "../tests/faults.ts";
+import * as work from "../tests/fixtures/queue_large.ts";
+import { until } from "../tests/timing.ts";
+
+const MIB = 2 ** 20;
+const MILLION = 1_000_000;
+const RUNTIMES: readonly mp.RuntimeName[] = ["node", "deno", "bun"];
+
+interface Case {
+  readonly name: string;
+  /** Gives what it measured, in words. */
+  run(): Promise<string>;
+}
+
+const cases: Case[] = [];
+
+function add(name: string, run: () => Promise<string>): void {
+  cases.push({ name, run });
+}
+
+function argument(name: string): string | undefined {
+  const at = Deno.args.indexOf(name);
+  return at < 0 ? undefined : Deno.args[at + 1];
+}
+
+const times = Number(argument("--times") ?? 300);
+const context = mp.getContext("process");
+
+function words({ descriptors, threads, children, residentMib, arenaMib }: Footprint): string {
+  return `${descriptors} descriptors, ${threads} threads, ${children} children, ${residentMib.toFixed(0)} MiB resident, ${
+    arenaMib.toFixed(1)
+  } MiB shared`;
+}
+
+/** Nothing is left: descriptors and children where they were, memory nearly. */
+function same(before: Footprint, after: Footprint): void {
+  assert.isAtMost(after.descriptors, before.descriptors + 4, "descriptors are left");
+  assert.isAtMost(after.children, before.children, "children are left");
+  assert.isAtMost(after.threads, before.threads + 4, "threads are left");
+  assert.isBelow(after.residentMib, before.residentMib + 64, "memory is left");
+  assert.isBelow(after.arenaMib, before.arenaMib + 16, "shared memory is left");
+}
+
+async function seconds(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await run();
+  return (performance.now() - start) / 1000;
+}
+
+async function startAndJoin(): Promise<void> {
+  assert.equal(await new context.Process({ target: work.nothing }).start().join(), 0);
+}
+
+add("1,000 processes one after another", async () => {
+  for (let i = 0; i < 10; i++) await startAndJoin();
+  const before = footprint();
+  const took = await seconds(async () => {
+    for (let i = 0; i < 1000; i++) await startAndJoin();
+  });
+  const after = footprint();
+  same(before, after);
+  return `${took.toFixed(0)} s, ${took.toFixed(1)} ms each; before: ${words(before)}; after: ${words(after)}`;
+});
+
+add("100 processes at once", async () => {
+  const round = async () => {
+    const word = new context.Queue<null>();
+    const children = Array.from({ length: 100 }, () => new context.Process({ target: work.untilTold, args: [word] }).start());
+    for (const _ of children) await word.put(null);
+    for (const child of children) assert.equal(await child.join(), 0);
+    word.close();
+  };
+  await startAndJoin();
+  const before = footprint();
+  const took = await seconds(round);
+  await until("ended", () => footprint().children <= before.children);
+  const after = footprint();
+  same(before, after);
+  return `${took.toFixed(1)} s; before: ${words(before)}; after: ${words(after)}`;
+});
+
+async function throughQueue(count: number, producers: number, consumers: number): Promise<{ took: number; most: number }> {
+  const queue = new context.Queue<number>({ maxsize: 10_000 }), result = new context.Queue<[number, number]>();
+  let most = 0;
+  const watch = setInterval(() => most = Math.max(most, arenaMib()), 100);
+  const took = await seconds(async () => {
+    const takers = Array.from(
+      { length: consumers },
+      () => new context.Process({ target: work.consumeNumbers, args: [queue, result] }).start(),
+    );
+    const share = count / producers;
+    const makers = Array.from(
+      { length: producers },
+      (_, i) => new context.Process({ target: work.produceNumbers, args: [queue, i * share, share] }).start(),
+    );
+    for (const maker of makers) assert.equal(await maker.join(), 0);
+    queue.shutdown();
+    let got = 0, sum = 0;
+    for (const taker of takers) {
+      const [n, total] = await result.get();
+      got += n;
+      sum += total;
+      assert.equal(await taker.join(), 0);
+    }
+    assert.equal(got, count);
+    assert.equal(sum, count * (count - 1) / 2);
+  });
+  clearInterval(watch);
+  queue.close();
+  result.close();
+  return { took, most };
+}
+
+add("10,000,000 items, 4 producers, 4 consumers", async () => {
+  const { took, most } = await throughQueue(10 * MILLION, 4, 4);
+  assert.isBelow(most, 100, "memory is not constant");
+  return `${took.toFixed(0)} s, ${(10 / took).toFixed(2)} million a second, at most ${most.toFixed(1)} MiB shared`;
+});
+
+add("256 MiB through a pipe of 1 MiB, and back", async () => {
+  const took = await seconds(async () => {
+    const [here, there] = context.Pipe({ capacity: MIB });
+    const child = new context.Process({ target: work.sendLarge, args: [there, 256 * MIB] }).start();
+    await here.send(work.makeMessage(1, 256 * MIB));
+    assert.isTrue(work.isMessage(await here.recv() as Uint8Array, 2, 256 * MIB));
+    assert.equal(await child.join(), 0);
+  });
+  return `${took.toFixed(1)} s`;
+});
+
+add("256 MiB through a queue of 1 MiB", async () => {
+  const took = await seconds(async () => {
+    const queue = new context.Queue<Uint8Array>({ capacity: MIB });
+    const child = new context.Process({ target: work.putLarge, args: [queue, 256 * MIB] }).start();
+    assert.isTrue(work.isMessage(await queue.get(), 1, 256 * MIB));
+    assert.equal(await child.join(), 0);
+    queue.close();
+  });
+  return `${took.toFixed(1)} s`;
+});
+
+add("a million empty messages through a pipe", async () => {
+  const took = await seconds(async () => {
+    const [here, there] = context.Pipe();
+    const child = new context.Process({ target: work.sendEmpty, args: [there, MILLION] }).start();
+    let count = 0;
+    for await (const _ of here) count++;
+    assert.equal(count, MILLION);
+    assert.equal(await child.join(), 0);
+  });
+  return `${took.toFixed(1)} s`;
+});
+
+add("a million empty messages through a queue", async () => {
+  const took = await seconds(async () => {
+    const queue = new context.SimpleQueue<null>();
+    const child = new context.Process({ target: work.putEmpty, args: [queue, MILLION] }).start();
+    for (let i = 0; i < MILLION; i++) await queue.get();
+    assert.equal(await child.join(), 0);
+    queue.close();
+  });
+  return `${took.toFixed(1)} s`;
+});
+
+add("2 GiB that nobody reads until their producer was joined", async () => {
+  const before = arenaMib();
+  let most = 0;
+  const count = 2048;
+  const took = await seconds(async () => {
+    const queue = new context.Queue<Uint8Array>();
+    const child = new context.Process({ target: work.fill, args: [queue, count, MIB] }).start();
+    assert.equal(await child.join(), 0);
+    most = arenaMib();
+    assert.equal(queue.qsize(), count);
+    for (let i = 0; i < count; i++) assert.isTrue(work.isMessage(await queue.get(), i, MIB), `message ${i}`);
+    queue.close();
+  });
+  const after = arenaMib();
+  assert.isBelow(after, before + 80, "memory is left");
+  return `${took.toFixed(1)} s; shared memory before ${before.toFixed(0)}, full ${most.toFixed(0)}, after ${after.toFixed(0)} MiB`;
+});
+
+for (const scenario of SCENARIOS) {
+  for (const method of ["process", "thread"] as const) {
+    add(`${scenario.name} is killed ${times} times (${method})`, async () => {
+      const ctx = mp.getContext(method);
+      await inject(scenario, ctx, 2);
+      const before = footprint();
+      let cast = 0;
+      const took = await seconds(() => inject(scenario, ctx, times, () => method === "process" ? castOf(cast++) : {}));
+      if (method === "process") {
+        await until("ended", () => footprint().children <= before.children);
+        same(before, footprint());
+      }
+      return `${took.toFixed(0)} s; before: ${words(before)}; after: ${words(footprint())}`;
+    });
+  }
+}
+
+/** All pairs of runtimes by turns. */
+function castOf(n: number): Cast {
+  return { producer: RUNTIMES[n % 3], consumer: RUNTIMES[Math.floor(n / 3) % 3] };
+}
+
+async function main(): Promise<void> {
+  const only = argument("--only")?.toLowerCase();
+  let failed = 0;
+  for (const { name, run } of cases) {
+    if (only !== undefined && !name.toLowerCase().includes(only)) continue;
+    try {
+      console.log(`| ${name} | ${await run()} |`);
+    } catch (error) {
+      failed++;
+      console.log(`| ${name} | **failed**: ${error instanceof Error ? error.stack : error} |`);
+    }
+  }
+  if (failed > 0) Deno.exitCode = 1;
+}
+
+if (mp.isMain(import.meta)) {
+  console.log(`Soak on ${mp.capabilities().runtime}, ${mp.availableParallelism()} processors.\n\n| case | result |\n|---|---|`);
+  await main();
+}

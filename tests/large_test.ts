@@ -1,0 +1,73 @@
+/** Large messages, many messages, and what becomes of the memory that they took. */
+import { assert } from "chai";
+import { arenaMib } from "./faults.ts";
+import * as work from "./fixtures/queue_large.ts";
+import { eachMethod } from "./harness.ts";
+import { answersAtOnce, until } from "./timing.ts";
+
+const MIB = 2 ** 20;
+/** A million takes a while; how many of them pass here. `scripts/soak.ts` takes them all. */
+const MANY = 100_000;
+
+eachMethod("256 MiB go through a pipe that holds 1 MiB, and back", async (ctx) => {
+  const [here, there] = ctx.Pipe({ capacity: MIB });
+  const child = new ctx.Process({ target: work.sendLarge, args: [there, 256 * MIB] }).start();
+  await here.send(work.makeMessage(1, 256 * MIB));
+  assert.isTrue(work.isMessage(await here.recv() as Uint8Array, 2, 256 * MIB));
+  assert.equal(await child.join(), 0);
+}, { methods: ["process", "thread"], needs: () => answersAtOnce("process"), timeoutMs: 90_000 });
+
+eachMethod("256 MiB go through a queue that holds 1 MiB", async (ctx) => {
+  const queue = new ctx.Queue<Uint8Array>({ capacity: MIB });
+  const child = new ctx.Process({ target: work.putLarge, args: [queue, 256 * MIB] }).start();
+  assert.isTrue(work.isMessage(await queue.get(), 1, 256 * MIB));
+  assert.equal(await child.join(), 0);
+  queue.close();
+}, { needs: () => answersAtOnce("process"), timeoutMs: 90_000 });
+
+eachMethod("empty messages are messages, however many", async (ctx) => {
+  const [here, there] = ctx.Pipe();
+  const child = new ctx.Process({ target: work.sendEmpty, args: [there, MANY] }).start();
+  let count = 0;
+  for await (const message of here) {
+    assert.equal((message as Uint8Array).length, 0);
+    count++;
+  }
+  assert.equal(count, MANY);
+  assert.equal(await child.join(), 0);
+  const queue = new ctx.SimpleQueue<null>();
+  const other = new ctx.Process({ target: work.putEmpty, args: [queue, MANY] }).start();
+  for (let i = 0; i < MANY; i++) assert.isNull(await queue.get());
+  assert.equal(await other.join(), 0);
+}, { needs: () => answersAtOnce("process"), timeoutMs: 90_000 });
+
+eachMethod("puts that nobody awaits may be many", async (ctx) => {
+  const queue = new ctx.Queue<number>(1000);
+  let last: Promise<void> | undefined;
+  for (let i = 0; i < 50_000; i++) last = queue.put(i);
+  for (let i = 0; i < 50_000; i++) assert.equal(await queue.get(), i);
+  await last;
+}, { methods: ["process", "thread", "inline"], needs: () => answersAtOnce("process"), timeoutMs: 60_000 });
+
+for (const byteLength of [1000, 20_000, MIB]) {
+  eachMethod(
+    `200 MiB in messages of ${byteLength} bytes wait for their reader, outlive their producer, and are given back`,
+    async (ctx) => {
+      const before = arenaMib();
+      const queue = new ctx.Queue<Uint8Array>(), isMeasured = arenaMib() > 0, count = Math.floor(200 * MIB / byteLength);
+      const child = new ctx.Process({ target: work.fill, args: [queue, count, byteLength] }).start();
+      assert.equal(await child.join(), 0);
+      assert.equal(queue.qsize(), count);
+      if (isMeasured) assert.isAbove(arenaMib(), 190);
+      for (let i = 0; i < count; i++) assert.isTrue(work.isMessage(await queue.get(), i, byteLength), `message ${i}`);
+      // Some stays at hand for the next ones.
+      await until("given back", () => arenaMib() < 80);
+      queue.close();
+      const again = new ctx.Queue<Uint8Array>();
+      for (let i = 0; i < 20; i++) await again.put(new Uint8Array(MIB));
+      again.close();
+      await until("given back with its queue", () => arenaMib() < 90);
+    },
+    { methods: ["process"], needs: () => answersAtOnce("process"), timeoutMs: 90_000 },
+  );
+}
