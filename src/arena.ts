@@ -144,6 +144,12 @@ export class Arena {
     );
   }
 
+  /** Forbids a thread that was terminated to begin to use the memory: it may run on for a while. */
+  stop(ident: number): void {
+    const slot = ident & L.IDENT_SLOT_MASK;
+    if (this.identOf(slot) === ident) Atomics.store(this.#head, this.slot(slot) + L.SLOT_STOP, 1);
+  }
+
   /** Forbids a reserved participant to attach. False if it has attached already, or is gone. */
   condemn(ident: number): boolean {
     const slot = ident & L.IDENT_SLOT_MASK;
@@ -159,6 +165,8 @@ export class Arena {
     if (Atomics.load(head, at + L.SLOT_IDENT) !== ident) return false;
     switch (Atomics.load(head, at + L.SLOT_PHASE)) {
       case L.PHASE_ATTACHED:
+        // A thread that was stopped and is not inside will never be again, whether or not it still runs.
+        if (Atomics.load(head, at + L.SLOT_STOP) !== 0 && Atomics.load(head, at + L.SLOT_INSIDE) === 0) return false;
         return this.memory.alive(slot, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
       case L.PHASE_RESERVED: {
         const parent = Atomics.load(head, at + L.SLOT_PARENT);

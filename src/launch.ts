@@ -215,6 +215,7 @@ function start(
       if (!isThread) return;
       for (const { home, ident } of seats) {
         home.me.arena.condemn(ident);
+        home.me.arena.stop(ident);
         // Asleep in foreign code, it is not woken by being terminated.
         home.me.parker.ring(ident & L.IDENT_SLOT_MASK);
       }
@@ -248,7 +249,7 @@ async function gone({ home, ident }: Seat): Promise<void> {
   const { arena } = home.me;
   const at = arena.slot(ident & L.IDENT_SLOT_MASK);
   if (arena.identOf(ident & L.IDENT_SLOT_MASK) !== ident) return;
-  Atomics.store(arena.head, at + L.SLOT_STOP, 1);
+  arena.stop(ident);
   for (
     const end = performance.now() + LAST_STEPS_MS;
     performance.now() < end;
