@@ -110,11 +110,15 @@ async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene:
   const target = message.target === null ? () => {} : await loadTarget(message.target);
   scene.isBooting = false;
   const { args, fields } = decode(message.payload, 0, message.payload.length, undefined, moved) as Payload;
-  if (!message.isSubclass) return () => target(...args);
+  if (!message.isSubclass) {
+    const runTarget = () => target(...args);
+    return runTarget;
+  }
   // The subclass's own constructor has run in the parent: what it made of the object are its fields.
   const process = Reflect.construct(Process, [{ name: message.name, daemon: message.daemon }], target) as Process;
   Object.assign(process, fields);
-  return () => process.run();
+  const runSubclass = () => process.run();
+  return runSubclass;
 }
 
 /** What every thread of the library does once. */

@@ -126,6 +126,8 @@ export class Process<A extends any[] = any[]> {
     this.#options.signal?.addEventListener("abort", onAbort);
     this.#sentinel = running.ended.then((ending) => this.#end(ending), (error) => {
       this.#failure = error;
+      // Nobody may be about to join it: a program that waits for its first message would wait in silence.
+      this.#scene.world.adapter.complain(`Process ${this.#name}: ${error instanceof Error ? error.message : String(error)}`);
       this.#scene.children.delete(this as unknown as Process);
       throw error;
     }).finally(() => this.#options.signal?.removeEventListener("abort", onAbort));
