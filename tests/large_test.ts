@@ -53,7 +53,6 @@ for (const byteLength of [1000, 20_000, MIB]) {
   eachMethod(
     `200 MiB in messages of ${byteLength} bytes wait for their reader, outlive their producer, and are given back`,
     async (ctx) => {
-      const before = arenaMib();
       const queue = new ctx.Queue<Uint8Array>(), isMeasured = arenaMib() > 0, count = Math.floor(200 * MIB / byteLength);
       const child = new ctx.Process({ target: work.fill, args: [queue, count, byteLength] }).start();
       assert.equal(await child.join(), 0);
