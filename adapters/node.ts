@@ -127,13 +127,20 @@ function capabilities(): Capabilities {
     if (permission === undefined || permission.has(scope)) startMethods.push(method);
     else reasons[`startMethods.${method}`] = `Node's permission model forbids it: run with ${flag}`;
   }
-  if (sharing.reason !== null) reasons["sharedMemory.process"] = sharing.reason;
   return {
     runtime: `node ${process.versions.node}`,
     startMethods: [...startMethods, "inline"],
-    sharedMemory: { thread: true, process: sharing.reason === null },
+    // Looked at only by those who ask: a thread that is terminated while it loads koffi takes the whole program along.
+    sharedMemory: {
+      thread: true,
+      get process() {
+        return sharing.reason === null;
+      },
+    },
     blocking: true,
-    reasons,
+    get reasons() {
+      return sharing.reason === null ? reasons : { ...reasons, "sharedMemory.process": sharing.reason };
+    },
   };
 }
 
@@ -176,7 +183,7 @@ export const adapter: Adapter = {
   cores: cores(),
   thread,
   threadAlive(at) {
-    const parts = process.platform === "linux" ? sharing.parts : null;
+    const parts = sharing.loaded;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
     return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
   },

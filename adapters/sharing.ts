@@ -79,6 +79,11 @@ export class Sharing {
     return this.reason === null ? this.#mapped : null;
   }
 
+  /** The parts, if they were needed before. */
+  get loaded(): MappedHost | null {
+    return this.#mapped;
+  }
+
   /** {@linkcode Adapter.memory} */
   memory(from: number | MappedHandle): Mapped {
     const parts = this.parts;

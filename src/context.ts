@@ -98,7 +98,8 @@ export function getAllStartMethods(): StartMethod[] {
 
 /** What this runtime offers with the permissions that it has; `reasons` says why something is missing, and the way out. */
 export function capabilities(): Capabilities {
-  return currentScene().world.adapter.can;
+  const { can } = currentScene().world.adapter;
+  return { ...can, sharedMemory: { ...can.sharedMemory }, reasons: { ...can.reasons } };
 }
 
 /** How many logical processors the machine has. */

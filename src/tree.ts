@@ -40,8 +40,8 @@ export interface TreeOptions {
   readonly path: Path;
   /** To the parent; null in the root. */
   readonly up: Port | null;
-  /** Whether this thread shares no memory with the processes that it starts. */
-  readonly isApart: boolean;
+  /** Whether this thread shares no memory with the processes that it starts. Asked when it matters: the answer may take loading foreign functions. */
+  isApart(): boolean;
   /** Who keeps objects in this thread; null where those above do, or nobody has any. */
   host(): Host | null;
 }
@@ -49,7 +49,8 @@ export interface TreeOptions {
 /** See above. */
 export class Tree {
   readonly path: Path;
-  readonly isApart: boolean;
+  readonly #askApart: () => boolean;
+  #isApart: boolean | null = null;
   readonly #up: Port | null;
   readonly #findHost: () => Host | null;
   readonly #ports = new Map<number, Port>();
@@ -61,9 +62,14 @@ export class Tree {
 
   constructor({ path, up, isApart, host }: TreeOptions) {
     this.path = path;
-    this.isApart = isApart;
+    this.#askApart = isApart;
     this.#up = up;
     this.#findHost = host;
+  }
+
+  /** Whether this thread shares no memory with the processes that it starts. */
+  get isApart(): boolean {
+    return this.#isApart ??= this.#askApart();
   }
 
   /** The host of this thread. */

@@ -54,7 +54,7 @@ export class World {
     this.tree = new Tree({
       path: inheritance?.path ?? [],
       up: adapter.birth?.port ?? null,
-      isApart: !this.#isMappable,
+      isApart: () => !this.#isMappable,
       host: () => this.#host(),
     });
   }
@@ -127,7 +127,9 @@ export class World {
     const { can, birth } = this.adapter;
     const from = this.#inheritance;
     if (from === null || from.processHome === null) return can.sharedMemory.process;
-    return from.mappedIdent !== 0 && can.sharedMemory.process && (from.mapped !== null || birth?.memory !== null);
+    if (from.mappedIdent === 0) return false;
+    // What the process has mapped, its threads have.
+    return from.mapped !== null || birth?.memory !== null && can.sharedMemory.process;
   }
 
   /** Without such memory the root keeps the objects, for all. */
