@@ -113,7 +113,7 @@ export class Knocker {
     if (fd < 0) return false;
     libc.write(fd, KNOCK, 1);
     if (this.#keeps) {
-      if (this.#pipes.size >= 256) this.#forget();
+      this.#forgetTheDead();
       this.#pipes.set(key, fd);
     } else libc.close(fd);
     return true;
@@ -134,8 +134,12 @@ export class Knocker {
     return true;
   }
 
-  #forget(): void {
-    for (const fd of this.#pipes.values()) this.#libc.close(fd);
-    this.#pipes.clear();
+  /** Called for each new door, so that there are never many more than there are processes. */
+  #forgetTheDead(): void {
+    for (const [key, fd] of this.#pipes) {
+      if (this.#libc.access(cString(`/proc/${key.slice(0, key.indexOf(" "))}`), 0) === 0) continue;
+      this.#libc.close(fd);
+      this.#pipes.delete(key);
+    }
   }
 }

@@ -10,7 +10,7 @@ import { describe, portable } from "./error_report.ts";
 import { setDefaultHome } from "./home.ts";
 import * as L from "./layout.ts";
 import { inheritLog, startLog, tell } from "./log.ts";
-import { startClock, Unwanted } from "./park.ts";
+import { startClock, Stopped, Unwanted } from "./park.ts";
 import "./pipe.ts"; // connections and queues among the arguments, also where the target's module does not import the library
 import { Process } from "./process.ts";
 import "./queue.ts";
@@ -80,6 +80,7 @@ async function live(
   });
   scene.isBooting = true;
   const die = (crash: unknown) => {
+    if (crash instanceof Stopped) return;
     adapter.complain(`Process ${message.name}:\n${describe(crash)}`);
     birth.port.post(toBytes({ type: "error", error: portable(crash) }));
   };
@@ -98,6 +99,8 @@ async function live(
   } catch (error) {
     // Whoever ended it needs no telling.
     if (error instanceof Unwanted) adapter.exit(SIGTERM_CODE);
+    // The runtime ends it now that it does nothing.
+    if (error instanceof Stopped) return;
     die(error);
     adapter.setExitCode(1);
     await birth.port.flushed();

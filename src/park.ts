@@ -32,6 +32,9 @@ const SPIN_MS = 0.03;
 /** After spinning in vain: how many waits go to sleep at once before one tries again. */
 const SPIN_PAUSE = 32;
 
+/** How often a terminated thread is told so before it is stopped for good. */
+const MOST_STOPS = 100;
+
 /** What an attempt returns while there is nothing to be had. */
 export const PENDING: unique symbol = Symbol("pending");
 
@@ -47,6 +50,11 @@ export interface WaitSet {
 /** A participant came to its slot, and that was taken back meanwhile. */
 export class Unwanted extends Error {
   override message = "Cannot take part in the shared memory: this process was ended, or whoever started it, before the start was complete";
+}
+
+/** A thread was terminated, and runs on. */
+export class Stopped extends Error {
+  override message = "Cannot go on: this thread was terminated";
 }
 
 /** What is waited for. */
@@ -104,6 +112,8 @@ export class Parker {
   isGuest = false;
   /** Whether this is a thread that may run on after it was terminated: Deno waits until it yields, which may be never. */
   mayOutliveItself = false;
+  /** How often it was told that it was terminated. */
+  #stops = 0;
   /** How many uses of the memory this thread is in. */
   #depth = 0;
   /** Called each half second while this participant waits, and when somebody died. */
@@ -150,6 +160,9 @@ export class Parker {
       if (Atomics.load(this.#head, this.#at + L.SLOT_STOP) === 0) return;
       Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 0);
     }
+    this.#depth = 0;
+    // It is over as soon as its code yields. If that only tries again, it waits here.
+    if (++this.#stops < MOST_STOPS) throw new Stopped();
     const never = new Int32Array(new SharedArrayBuffer(4));
     for (;;) Atomics.wait(never, 0, 0);
   }
@@ -246,13 +259,18 @@ export class Parker {
         lookHard = this.#lookedUp(seen);
       }
     } finally {
-      Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_THREAD);
-      // Whether there is more must be looked at after leaving the set: a ring for what came before that may have come here.
-      if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);
-      // This participant's tasks may wait for the same thing, and their registration was the same bit: finding it gone, they look again.
-      if (this.#groups.has(set.key)) this.ring(this.slot);
-      this.end();
+      if (this.#stops === 0) this.#wakeUp(set, took, what);
     }
+  }
+
+  /** After a thread's sleep. */
+  #wakeUp<T>({ words, at, key }: WaitSet, took: boolean, what: Attempt<T>): void {
+    Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_THREAD);
+    // Whether there is more must be looked at after leaving the set: a ring for what came before that may have come here.
+    if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);
+    // This participant's tasks may wait for the same thing, and their registration was the same bit: finding it gone, they look again.
+    if (this.#groups.has(key)) this.ring(this.slot);
+    this.end();
   }
 
   /**
