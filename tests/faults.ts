@@ -243,7 +243,13 @@ export interface Footprint {
 export function footprint(): Footprint {
   const status = readFileSync("/proc/self/status", "utf8");
   const number = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(status)?.[1]);
-  const children = readdirSync("/proc/self/task").map((task) => readFileSync(`/proc/self/task/${task}/children`, "utf8").trim());
+  const children = readdirSync("/proc/self/task").map((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/children`, "utf8").trim();
+    } catch {
+      return ""; // a thread that ended meanwhile
+    }
+  });
   return {
     descriptors: readdirSync("/proc/self/fd").length,
     threads: number("Threads"),
