@@ -46,7 +46,8 @@ function same(before: Footprint, after: Footprint): void {
   assert.isAtMost(after.children, before.children, "children are left");
   assert.isAtMost(after.threads, before.threads + 4, "threads are left");
   assert.isBelow(after.residentMib, before.residentMib + 64, "memory is left");
-  assert.isBelow(after.arenaMib, before.arenaMib + 16, "shared memory is left");
+  // Up to 64 MiB of free memory stay at hand.
+  assert.isBelow(after.arenaMib, before.arenaMib + 70, "shared memory is left");
 }
 
 /** The footprint once the runtime has let go of its idle threads, which it keeps for some seconds, and reaped its children. */
