@@ -19,7 +19,7 @@ export interface Library {
 }
 
 /** This library's own modules, whose frames on a call stack say nothing; empty where a bundler has merged them with others. */
-const OWN = /\/adapters\/module_text\.[jt]s$/.test(import.meta.url)
+const OWN = /\/adapters\/[^/]+\.[jt]s$/.test(import.meta.url)
   ? [new URL("./", import.meta.url).href, new URL("../src/", import.meta.url).href, new URL("../mod.", import.meta.url).href]
   : [];
 

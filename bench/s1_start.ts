@@ -5,11 +5,10 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { type Contender, isTiny, measure } from "./measure.ts";
+import { nothing } from "./nothing.ts";
 import { bareStart, python } from "./peers.ts";
 
 const TIMES = isTiny ? 1 : 3;
-
-export function nothing(): void {}
 
 function ours(method: mp.StartMethod): Contender {
   const context = mp.getContext(method);

@@ -3,7 +3,7 @@
  *
  * `deno pack` makes JavaScript and declarations of the sources, in a copy that holds nothing else: in the checkout it would take tests,
  * benchmarks and examples along, and its `package.json` for the package's. What it cannot say is added to its result:
- * a description, keywords, engines and the optional dependency on `koffi` (it knows only dependencies that are imported by `npm:`).
+ * a description, keywords, engines and the optional dependency on `koffi` (it knows only dependencies that are imported by `npm:`). And its many modules become a few.
  *
  * @module
  */
@@ -50,6 +50,7 @@ export async function buildNpm(directory: string): Promise<string> {
     await stage(`${work}/source`, manifest);
     await run([Deno.execPath(), "pack", "--allow-dirty", "--no-source-maps", "--output", `${work}/packed.tgz`], `${work}/source`);
     await run(["tar", "-xzf", "packed.tgz"], work);
+    await bundle(`${work}/package`, `${work}/bundled`);
     await complete(`${work}/package`);
     await Deno.mkdir(directory, { recursive: true });
     // npm writes the file that it would publish, and names it.
@@ -81,6 +82,35 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
   }
   const config = { name, version, license, exports: { ".": "./mod.ts", "./worker": CHILD_ENTRY } };
   await Deno.writeTextFile(`${source}/deno.json`, JSON.stringify(config));
+}
+
+/**
+ * Puts the modules into a few files: every child loads them, and one by one that takes longer than the runtime's own start. They stay where modules find each other by
+ * their URL: what was in a directory of the package's root is in one still.
+ */
+async function bundle(directory: string, bundled: string): Promise<void> {
+  const entries = ["mod.js", CHILD_ENTRY.replace(".ts", ".js")];
+  await run([
+    `${ROOT}node_modules/esbuild/bin/esbuild`,
+    ...entries,
+    "--bundle",
+    "--splitting",
+    "--format=esm",
+    "--platform=node",
+    "--target=esnext",
+    "--packages=external",
+    "--external:bun:*",
+    "--chunk-names=adapters/[name]-[hash]",
+    "--log-override:unsupported-dynamic-import=silent",
+    "--outbase=.",
+    `--outdir=${bundled}`,
+  ], directory);
+  for (const inside of [".", "src", "adapters"]) {
+    for await (const { name } of Deno.readDir(`${directory}/${inside}`)) {
+      if (name.endsWith(".js")) await Deno.remove(`${directory}/${inside}/${name}`);
+    }
+  }
+  await run(["cp", "-r", `${bundled}/.`, directory], directory);
 }
 
 /** Completes the `package.json` that `deno pack` wrote. */
