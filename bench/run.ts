@@ -105,6 +105,7 @@ try {
     ];
     const names = [...new Set(lines.map((line) => line.case))];
     await Deno.writeTextFile(`${ROOT}bench/RESULTS.md`, [...head, ...names.map((name) => table(name, lines))].join("\n"));
+    await run(Deno.execPath(), ["fmt", "--quiet", "bench/RESULTS.md"], ROOT);
   }
 } finally {
   await Deno.remove(directory, { recursive: true });
