@@ -291,17 +291,17 @@ function descendants(arena: Arena, ident: number): number[] {
   return [...found];
 }
 
-const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 const LONGEST_SLEEP_MS = 10;
 
 function waitForThread({ home, ident }: Seat, timeoutMs: number): Ending | null {
   const { arena } = home.me;
   const exit = arena.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_EXIT;
   const deadline = performance.now() + timeoutMs;
+  const never = new Int32Array(new SharedArrayBuffer(4));
   for (let sleep = 0.1; arena.isAlive(ident); sleep = Math.min(LONGEST_SLEEP_MS, sleep * 2)) {
     const left = deadline - performance.now();
     if (!(left > 0)) return null;
-    Atomics.wait(SLEEP, 0, 0, Math.min(sleep, left));
+    Atomics.wait(never, 0, 0, Math.min(sleep, left));
   }
   const code = arena.head[exit];
   return { code: code === 0 ? 1 : code - 1, signal: null };
