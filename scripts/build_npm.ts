@@ -98,6 +98,8 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     "--format=esm",
     "--platform=node",
     "--target=esnext",
+    // Names are seen: of processes, of errors.
+    "--keep-names",
     "--packages=external",
     "--external:bun:*",
     "--chunk-names=adapters/[name]-[hash]",
