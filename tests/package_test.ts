@@ -97,7 +97,9 @@ async function runPrograms({ path, args }: Runtime, directory: string): Promise<
 test("the tarball holds what a user needs, and nothing else", async () => {
   const files = (await succeed(["tar", "-tzf", await tarball()], place)).trimEnd().split("\n").map((file) => file.replace("package/", ""));
   assert.includeMembers(files, ["package.json", "README.md", "LICENSE", "mod.js", "mod.d.ts", "adapters/worker.js", "src/process.d.ts"]);
-  for (const file of files) assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters)\/\w+\.d\.ts|adapters\/[\w-]+\.js)$/);
+  for (const file of files) {
+    assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters)\/\w+\.d\.ts|adapters\/[\w-]+\.js)$/);
+  }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
   assert.deepEqual(manifest.exports["."], { types: "./mod.d.ts", import: "./mod.js", default: "./mod.js" });
