@@ -179,6 +179,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       argv: process.argv.slice(2),
       env: process.env,
       limits: false,
+      startIsFragile: false,
     });
   } catch (error) {
     return stillborn(error);
