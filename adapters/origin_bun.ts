@@ -71,7 +71,7 @@ function unfinished(module: ModuleText): ModuleText {
  *
  * @param fn The function.
  */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function origin(fn: Function): ModuleText[] {
   const registry = modules();
   for (const path of Object.keys(registry)) {

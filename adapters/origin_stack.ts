@@ -57,7 +57,7 @@ function mainModule(): string | null {
  *
  * @param _fn The function.
  */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function origin(_fn: Function): ModuleText[] {
   const urls = new Set(callers());
   const main = mainModule();

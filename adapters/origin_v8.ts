@@ -70,7 +70,7 @@ const scripts = new Map<string, string>();
 const STASH = Symbol.for("polyproc.origin");
 
 /** Asks the inspector for the place of a function; null where there is no inspector, or it does not know. */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 function locate(fn: Function): Place | null {
   let inspector: Inspector;
   let session: Session;
@@ -153,7 +153,7 @@ function standsAt(text: string, at: number, printed: string): boolean {
 }
 
 /** The place in the file, of a script that may have been made from it. */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 function placeIn(text: string, script: string, place: Place, fn: Function): number | undefined {
   const at = offset(text, place.line, place.column);
   if (standsAt(text, at, Function.prototype.toString.call(fn))) return at;
@@ -173,7 +173,7 @@ function placeIn(text: string, script: string, place: Place, fn: Function): numb
  *
  * @param fn The function.
  */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function origin(fn: Function): ModuleText[] {
   const place = locate(fn);
   if (place === null || !/^(?:file:|\/|[a-z]:\\)/i.test(place.url)) {

@@ -5,7 +5,7 @@
  */
 
 /** The name of the export that is the function, `Class.method` for a static method; null if none is. */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function exportedAs(exports: unknown, fn: Function): string | null {
   const names = exportNames(exports);
   // Most functions are exported under their own name.

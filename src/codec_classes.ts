@@ -18,11 +18,11 @@ export interface Shareable {
 /** Makes the receiver's object of a handle's words. */
 export type Revive = (words: readonly number[], context: unknown) => object;
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- any class may be registered, whatever its constructor takes
 type AnyClass = abstract new (...args: any[]) => object;
 
 /** How instances of a class are turned into data and back. */
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- any class may be registered, whatever its constructor takes
 export interface ClassCodec<T = any> {
   /** What to send for `object`: any value that can travel. */
   encode(object: T): unknown;
@@ -89,7 +89,7 @@ const needsCodec: readonly AnyClass[] = [
  */
 export function registerClass<T extends object>(
   meta: { url: string },
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- any class may be registered, whatever its constructor takes
   cls: abstract new (...args: any[]) => T,
   codec?: { encode(object: T): unknown; decode(value: unknown): T },
 ): void {

@@ -156,7 +156,7 @@ function reset(): void {
 type Suspended = ReturnType<typeof suspend>;
 
 /** Sets the decode under way aside for one that a class's codec or a reviver started. */
-// deno-lint-ignore explicit-module-boundary-types
+// deno-lint-ignore explicit-module-boundary-types -- what is set aside is its type
 function suspend() {
   const state = { src, start, p, end, depth, hasRefs, refs, refCount, shapes, shapeCount, deferred, rare, context, moved };
   refs = [];

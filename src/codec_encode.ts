@@ -173,7 +173,7 @@ function useBuffer(bytes: Uint8Array<ArrayBuffer>): void {
 type Suspended = ReturnType<typeof suspend>;
 
 /** Sets the encode under way aside for one that a getter or a class's codec started. */
-// deno-lint-ignore explicit-module-boundary-types
+// deno-lint-ignore explicit-module-boundary-types -- what is set aside is its type
 function suspend() {
   const state = { buf, pos, flags, depth, scope, seenCount, seenMap, seenList, messageNumber, shapeCount, deferred, extras, moving };
   useBuffer(new Uint8Array(FIRST_CAPACITY));

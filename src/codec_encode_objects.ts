@@ -10,7 +10,7 @@ import { defer, ensure, extrasOf, writeByte, writeComplete, writeFields, writeLe
 import { writeBuffer, writeView } from "./codec_encode_buffers.ts";
 import { reasonAgainst, Refusal, SHARED_BUFFER_REASON, SYMBOL_REASON } from "./codec_refusal.ts";
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- native getters check their receiver themselves
 type Getter = (this: any) => unknown;
 
 const { toString } = Object.prototype;
