@@ -19,7 +19,7 @@
  *
  * @module
  */
-import { adapter } from "./adapters/pick.ts";
+import { adapter } from "#adapter";
 import { startProgram } from "./src/boot.ts";
 
 if (adapter.birth === null) startProgram(adapter);

@@ -179,7 +179,6 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       argv: process.argv.slice(2),
       env: process.env,
       limits: false,
-      startIsFragile: false,
     });
   } catch (error) {
     return stillborn(error);

@@ -111,7 +111,6 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       argv: process.argv.slice(2),
       env: process.env,
       limits: true,
-      startIsFragile: true,
     });
   } catch (error) {
     return stillborn(error);

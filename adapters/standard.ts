@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Channel } from "node:diagnostics_channel";
 import type { Adapter } from "../src/adapter.ts";
 
 /** What is used of `process`. */
@@ -43,9 +44,15 @@ export function follow<T>(): { run<R>(value: T, body: () => R): R; get(): T | un
   return { run: (value, body) => storage.run(value, body), get: () => storage.getStore() };
 }
 
+/** Held, since Bun forgets the subscribers of a channel that was collected. */
+const channels = new Map<string, Channel>();
+
 /** {@linkcode Adapter.publish}. */
 export function publish(name: string, message: unknown): void {
-  const channel = standard<typeof import("node:diagnostics_channel")>("node:diagnostics_channel").channel(name);
+  let channel = channels.get(name);
+  if (channel === undefined) {
+    channels.set(name, channel = standard<typeof import("node:diagnostics_channel")>("node:diagnostics_channel").channel(name));
+  }
   if (channel.hasSubscribers) channel.publish(message);
 }
 

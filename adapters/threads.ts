@@ -31,8 +31,6 @@ export interface ThreadHost {
   readonly env: Record<string, string | undefined>;
   /** Whether `resourceLimits` does anything. */
   readonly limits: boolean;
-  /** Whether terminating a thread before it is online can crash the whole process, as in V8 on Node ("Check failed: !is_null()"). */
-  readonly startIsFragile: boolean;
 }
 
 /** From this size on a message is copied here and moved. */
@@ -135,8 +133,6 @@ export function startThread(plan: StartPlan, host: ThreadHost): Child {
   let reported: { error: unknown } | undefined, ending: Ending | null = null;
   const { promise: ended, resolve } = Promise.withResolvers<Ending>();
   const whenGone: (() => void)[] = [];
-  let isOnline = false;
-  worker.once("online", () => isOnline = true);
   worker.on("error", (error) => reported = { error });
   worker.on("exit", (code) => {
     ending = { code, signal: null, ...reported };
@@ -152,9 +148,7 @@ export function startThread(plan: StartPlan, host: ThreadHost): Child {
     port: new ThreadPort(worker, (gone) => ending === null ? whenGone.push(gone) : queueMicrotask(gone)),
     ended,
     signal(number) {
-      if (number === 0) return;
-      if (isOnline || !host.startIsFragile) void worker.terminate();
-      else worker.once("online", () => void worker.terminate());
+      if (number !== 0) void worker.terminate();
     },
     waitSync(timeoutMs) {
       // Its end is reported through this thread's event loop, so blocking would wait for itself.

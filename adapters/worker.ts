@@ -4,7 +4,7 @@
  * @module
  */
 
-import { adapter } from "./pick.ts";
+import { adapter } from "#adapter";
 import { boot } from "../src/boot.ts";
 
 boot(adapter);

@@ -17,8 +17,8 @@ interface Manifest {
   license: string;
 }
 
-/** The entry of every child. No module imports it, so `deno pack` must be told of it; users must not, so it is no export of the package. */
-const CHILD_ENTRY = "./adapters/worker.ts";
+/** Modules that no other imports by its path, so that `deno pack` must be told of them: the entry of every child, and what `#adapter` stands for. No exports of the package. */
+const INSIDE = ["worker", "node", "deno", "bun"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
   "Python's multiprocessing for JavaScript: processes, pipes and queues over Node.js, Deno and Bun, with memory shared between processes";
@@ -80,7 +80,9 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
       if (name.endsWith(".ts")) await Deno.copyFile(`${ROOT}${directory}/${name}`, `${source}/${directory}/${name}`);
     }
   }
-  const config = { name, version, license, exports: { ".": "./mod.ts", "./worker": CHILD_ENTRY } };
+  const { imports } = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`)) as { imports: Record<string, string> };
+  const exports = { ".": "./mod.ts", ...Object.fromEntries(INSIDE.map((path) => [path, path])) };
+  const config = { name, version, license, imports, exports };
   await Deno.writeTextFile(`${source}/deno.json`, JSON.stringify(config));
 }
 
@@ -89,7 +91,7 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
  * their URL: what was in a directory of the package's root is in one still.
  */
 async function bundle(directory: string, bundled: string): Promise<void> {
-  const entries = ["mod.js", CHILD_ENTRY.replace(".ts", ".js")];
+  const entries = ["mod.js", ...INSIDE.map((path) => path.replace(".ts", ".js"))];
   await run([
     `${ROOT}node_modules/esbuild/bin/esbuild`,
     ...entries,
@@ -102,6 +104,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     "--keep-names",
     "--packages=external",
     "--external:bun:*",
+    "--external:#adapter",
     "--chunk-names=adapters/[name]-[hash]",
     "--log-override:unsupported-dynamic-import=silent",
     "--outbase=.",
@@ -117,12 +120,14 @@ async function bundle(directory: string, bundled: string): Promise<void> {
 
 /** Completes the `package.json` that `deno pack` wrote. */
 async function complete(directory: string): Promise<void> {
-  const development = JSON.parse(await Deno.readTextFile(`${ROOT}package.json`)) as { devDependencies: Record<string, string> };
+  const development = JSON.parse(await Deno.readTextFile(`${ROOT}package.json`)) as {
+    imports: Record<string, unknown>;
+    devDependencies: Record<string, string>;
+  };
   const written = JSON.parse(await Deno.readTextFile(`${directory}/package.json`)) as Record<string, unknown> & {
     exports: Record<string, unknown>;
   };
   const { name, version, type, license, exports, ...others } = written;
-  delete exports["./worker"];
   const complete = {
     name,
     version,
@@ -134,7 +139,8 @@ async function complete(directory: string): Promise<void> {
     // Importing it starts the library, and its modules make themselves known to each other.
     sideEffects: true,
     ...others,
-    exports: { ...exports, "./package.json": "./package.json" },
+    exports: { ".": exports["."], "./package.json": "./package.json" },
+    imports: JSON.parse(JSON.stringify(development.imports).replaceAll('.ts"', '.js"')),
     optionalDependencies: { koffi: development.devDependencies.koffi },
     publishConfig: { access: "public" },
   };

@@ -136,6 +136,7 @@ export class Arena {
       head[at + L.SLOT_EXIT] = 0;
       head[at + L.SLOT_INSIDE] = 0;
       head[at + L.SLOT_STOP] = 0;
+      head[at + L.SLOT_LOADING] = 0;
       Atomics.store(head, at + L.SLOT_PHASE, L.PHASE_RESERVED);
       return ident;
     }

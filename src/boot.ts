@@ -15,7 +15,7 @@ import "./pipe.ts"; // connections and queues among the arguments, also where th
 import { Process } from "./process.ts";
 import "./queue.ts";
 import { currentScene, followTarget, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
-import { keyOf, loadTarget } from "./target.ts";
+import { keyOf, loadTarget, type TargetSpec } from "./target.ts";
 import { World } from "./world.ts";
 
 const SIGTERM_CODE = 1;
@@ -110,7 +110,7 @@ async function live(
 
 /** Finds what is to be run, and what it is given. */
 async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene: Scene): Promise<() => unknown> {
-  const target = message.target === null ? () => {} : await loadTarget(message.target);
+  const target = message.target === null ? () => {} : await importTarget(message.target, scene.world);
   scene.isBooting = false;
   const { args, fields } = decode(message.payload, 0, message.payload.length, undefined, moved) as Payload;
   if (!message.isSubclass) {
@@ -122,6 +122,20 @@ async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene:
   Object.assign(process, fields);
   const runSubclass = () => process.run();
   return runSubclass;
+}
+
+/** Finds the target; whoever ends this thread meanwhile waits for that, see `launch.ts`. */
+async function importTarget(target: TargetSpec, world: World): Promise<Awaited<ReturnType<typeof loadTarget>>> {
+  const me = world.openHome("thread")?.me;
+  const say = (isLoading: number) => {
+    if (me !== undefined) Atomics.store(me.arena.head, me.arena.slot(me.slot) + L.SLOT_LOADING, isLoading);
+  };
+  say(1);
+  try {
+    return await loadTarget(target);
+  } finally {
+    say(0);
+  }
 }
 
 /** What every thread of the library does once. */

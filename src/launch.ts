@@ -52,6 +52,8 @@ export interface Running {
 const SIGINT = 2;
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
+/** How long a thread that is to be ended may go on importing. */
+const LOADING_MS = 1000;
 /** How long at most a thread may run on after its end was told; Deno gives it two seconds to notice. */
 const LAST_STEPS_MS = 5000;
 
@@ -207,7 +209,8 @@ function start(
     waitSync: (timeoutMs) => (isThread ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
     signal(number) {
       if (number !== SIGINT) asked = number;
-      child.signal(number);
+      if (!isThread || isLoaded(seats)) child.signal(number);
+      else void until(LOADING_MS, () => isLoaded(seats)).then(() => child.signal(number));
       if (number !== SIGINT) {
         endDescendants(scene, seats, number);
         branch.endDescendants(adapter, number);
@@ -244,19 +247,27 @@ function listen(child: Child, branch: Branch, onError: (error: unknown) => void)
   });
 }
 
+/** Whether a thread has imported its modules: Node takes the whole program down if it is terminated at certain moments of importing one that awaits something. */
+function isLoaded(seats: readonly Seat[]): boolean {
+  return seats.every(({ home: { me: { arena } }, ident }) => {
+    const slot = ident & L.IDENT_SLOT_MASK;
+    return arena.identOf(slot) !== ident || Atomics.load(arena.head, arena.slot(slot) + L.SLOT_LOADING) === 0;
+  });
+}
+
 /** A thread that was terminated may run on for a while after its end was told: until then nothing may be taken from it. */
 async function gone({ home, ident }: Seat): Promise<void> {
   const { arena } = home.me;
-  const at = arena.slot(ident & L.IDENT_SLOT_MASK);
-  if (arena.identOf(ident & L.IDENT_SLOT_MASK) !== ident) return;
+  const slot = ident & L.IDENT_SLOT_MASK;
+  if (arena.identOf(slot) !== ident) return;
   arena.stop(ident);
-  for (
-    const end = performance.now() + LAST_STEPS_MS;
-    performance.now() < end;
-    await new Promise((resolve) => startClock(2, () => resolve(null)))
-  ) {
-    if (Atomics.load(arena.head, at + L.SLOT_INSIDE) === 0 || !arena.isAlive(ident)) return;
-  }
+  await until(LAST_STEPS_MS, () => Atomics.load(arena.head, arena.slot(slot) + L.SLOT_INSIDE) === 0 || !arena.isAlive(ident));
+}
+
+/** Looks every 2 ms, without keeping the program alive for more than the time given. */
+async function until(limitMs: number, isSo: () => boolean): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!isSo() && performance.now() < end) await new Promise<void>((resolve) => startClock(2, resolve));
 }
 
 function bury({ home, ident }: Seat): void {

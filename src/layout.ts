@@ -65,6 +65,8 @@ export const SLOT_GENERATION = 10;
 /** Threads: whether it is using the memory now; and 1 once it may not begin to any more, since it was terminated. */
 export const SLOT_INSIDE = 11;
 export const SLOT_STOP = 12;
+/** Threads: 1 while the module of its target is being imported. */
+export const SLOT_LOADING = 13;
 
 export const PHASE_FREE = 0;
 /** A parent made it for a child that it is about to start. */

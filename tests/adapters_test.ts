@@ -3,7 +3,7 @@
 import process from "node:process";
 import { assert } from "chai";
 import { startWith } from "../adapters/command.ts";
-import { adapter } from "../adapters/pick.ts";
+import { adapter } from "#adapter";
 import type { Child, Ending, MappedMemory, RuntimeName, StartPlan } from "../src/adapter.ts";
 import { ProcessError, UnsupportedError } from "../src/errors.ts";
 import { test } from "./harness.ts";

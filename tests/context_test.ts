@@ -171,13 +171,15 @@ eachMethod("what happens is published on diagnostics channels", async (ctx) => {
   const channels = process.getBuiltinModule("node:diagnostics_channel");
   const seen: unknown[] = [];
   const hear = (message: unknown, name: string | symbol) => seen.push([name, (message as { name: string }).name]);
-  for (const event of ["start", "exit"]) channels.subscribe(`polyproc:${event}`, hear);
+  // Held, since Bun forgets the subscribers of a channel that was collected.
+  const watched = ["start", "exit"].map((event) => channels.channel(`polyproc:${event}`));
+  for (const channel of watched) channel.subscribe(hear);
   try {
     const child = new ctx.Process({ target: work.nothing, name: "Watched" }).start();
     await child.join();
     assert.deepEqual(seen, [["polyproc:start", "Watched"], ["polyproc:exit", "Watched"]]);
   } finally {
-    for (const event of ["start", "exit"]) channels.unsubscribe(`polyproc:${event}`, hear);
+    for (const channel of watched) channel.unsubscribe(hear);
   }
 });
 

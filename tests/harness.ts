@@ -7,7 +7,7 @@
 
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
-import { adapter } from "../adapters/pick.ts";
+import { adapter } from "#adapter";
 import * as mp from "../mod.ts";
 
 /** How a test runs. */

@@ -3,6 +3,7 @@ import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/process.ts";
+import * as awaiting from "./fixtures/process_awaits.ts";
 import { needsMemory, sleep, text, thrown } from "./fixtures/process_program.ts";
 import { eachMethod, test } from "./harness.ts";
 
@@ -571,6 +572,19 @@ eachMethod("children killed at any moment of their start are joined", async (ctx
     assert.include([0, KILL], await child.join());
   }
 }, { methods: OWN_THREAD, timeoutMs: 120_000 });
+
+eachMethod("children can be killed while their module waits for another that awaits something", async (ctx) => {
+  const start = () => new ctx.Process({ target: awaiting.nothing, stdio: "ignore" }).start();
+  const begin = performance.now();
+  assert.equal(await start().join(), 0);
+  const usualMs = performance.now() - begin;
+  for (let times = 0; times < 12; times++) {
+    const child = start();
+    await sleep(usualMs * (0.4 + 0.6 * Math.random()));
+    child.kill();
+    assert.include([0, KILL], await child.join());
+  }
+}, { methods: ["thread"], timeoutMs: 120_000 });
 
 eachMethod("children that exit in the middle of things are joined", async (ctx) => {
   const queue = new ctx.Queue({ capacity: 4096 });
