@@ -1,13 +1,9 @@
 /**
- * The adapter of Bun.
+ * The adapter of Bun. Nothing here loads a `node:` module before it is needed: some cost as much as Bun's whole start.
  *
  * @module
  */
 
-import { existsSync, readlinkSync, writeSync } from "node:fs";
-import process from "node:process";
-import { pathToFileURL } from "node:url";
-import * as threads from "node:worker_threads";
 import type { Adapter, Birth, Capabilities, Child, Ending, StartPlan, ThreadId } from "../src/adapter.ts";
 import { type Bell, makeDatagramSocket } from "./bells.ts";
 import { type BunSocket, BunSocketStream, type Connect } from "./bun_socket.ts";
@@ -19,8 +15,8 @@ import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, follow, kill, onCrash, publish } from "./standard.ts";
-import { startThread, threadBirth } from "./threads.ts";
+import { cores, follow, kill, onCrash, publish, standard } from "./standard.ts";
+import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 /** What is used of `bun:ffi`. */
 interface BunFfi {
@@ -32,7 +28,9 @@ interface BunFfi {
 interface BunRuntime {
   readonly version: string;
   readonly main: string;
+  readonly isMainThread: boolean;
   readonly connect: Connect;
+  pathToFileURL(path: string): URL;
   spawn(command: string[], options: {
     cwd: string;
     env: Record<string, string | undefined>;
@@ -53,6 +51,9 @@ interface BunChild {
 }
 
 const bun = (globalThis as unknown as { Bun: BunRuntime }).Bun;
+const { process } = globalThis;
+const fs = () => standard<typeof import("node:fs")>("node:fs");
+const existsSync = (path: string) => fs().existsSync(path);
 const FFI_TYPES: Record<CType, string> = { i32: "i32", u32: "u32", i64: "i64", address: "ptr", bytes: "ptr" };
 /** `ptr` would make a `bigint` of −1. */
 const FFI_RESULTS = { i32: "i32", address: "i64_fast" } as const;
@@ -80,7 +81,7 @@ function datagramBell(foreign: Foreign, onRing: () => void): Bell {
     });
     connected.catch(() => {});
   };
-  if (!threads.isMainThread) read(); // the socket goes with the thread then
+  if (!bun.isMainThread) read(); // the socket goes with the thread then
   return {
     door: made.door,
     listen: () => connected ?? read(),
@@ -95,20 +96,24 @@ const sharing = new Sharing({
   platform: process.platform,
   machine: process.arch,
   pid: process.pid,
-  isMainThread: threads.isMainThread,
+  isMainThread: bun.isMainThread,
   env: (name) => process.env[name],
   loadForeign,
   bell: datagramBell,
 });
 
-const born = threads.isMainThread ? readBirth(process.argv[2]) : null;
+const born = bun.isMainThread ? readBirth(process.argv[2]) : null;
 let config: string | null | undefined = born?.config;
+let threadData: ThreadBirth | null = null;
 
 function takeBirth(): Birth | null {
   if (born === null) {
-    const thread = threadBirth(threads);
-    if (thread !== null && thread.data.main !== "") process.argv[1] = thread.data.main;
-    return thread?.birth ?? null;
+    if (bun.isMainThread) return null;
+    const thread = threadBirth(standard<WorkerThreads>("node:worker_threads"));
+    if (thread === null) return null;
+    threadData = thread.data;
+    if (threadData.main !== "") process.argv[1] = threadData.main;
+    return thread.birth;
   }
   process.argv.splice(1, 2, ...(born.main === "" ? [] : [born.main]));
   const memory = sharing.born(born);
@@ -173,7 +178,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
   if (kind === "process") return startProcess(plan);
   try {
     return startThread(plan, {
-      threads,
+      threads: standard<WorkerThreads>("node:worker_threads"),
       pid: process.pid,
       main: process.argv[1] ?? "",
       argv: process.argv.slice(2),
@@ -191,9 +196,9 @@ let at: ThreadId | null = null;
 function thread(): ThreadId {
   if (at === null) {
     let tid = process.pid;
-    if (!threads.isMainThread) {
+    if (!bun.isMainThread) {
       try {
-        tid = Number(readlinkSync("/proc/thread-self").split("/")[2]);
+        tid = Number(fs().readlinkSync("/proc/thread-self").split("/")[2]);
       } catch {
         tid = 0;
       }
@@ -246,7 +251,7 @@ export const adapter: Adapter = {
   origin,
   follow,
   get main() {
-    return bun.main === "" ? null : pathToFileURL(birth === null ? bun.main : process.argv[1]).href;
+    return bun.main === "" ? null : bun.pathToFileURL(birth === null ? bun.main : process.argv[1]).href;
   },
   setExitCode(code) {
     process.exitCode = code;
@@ -257,9 +262,9 @@ export const adapter: Adapter = {
     return process.argv.slice(2);
   },
   complain(line) {
-    if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
+    if (bun.isMainThread || threadData?.stdio === "inherit") {
       try {
-        writeSync(2, line + "\n");
+        fs().writeSync(2, line + "\n");
         return;
       } catch {
         // A pipe that is full, or has no reader: the stream knows what to do.

@@ -9,7 +9,7 @@ import { decode } from "./codec.ts";
 import { describe, portable } from "./error_report.ts";
 import { setDefaultHome } from "./home.ts";
 import * as L from "./layout.ts";
-import { inheritLog, startLog, tell } from "./log.ts";
+import { inheritLog, note, startLog } from "./log.ts";
 import { startClock, Stopped, Unwanted } from "./park.ts";
 import "./pipe.ts"; // connections and queues among the arguments, also where the target's module does not import the library
 import { Process } from "./process.ts";
@@ -89,7 +89,7 @@ async function live(
     world.openInherited();
     adapter.onExit((code) => sayExit(world, message, code));
     const run = await load(message, extra.slice(1) as ArrayBuffer[], scene);
-    tell("run", { name: message.name, pid: at.pid });
+    note("run", { name: message.name, pid: at.pid });
     const { target } = message;
     // The main module is the only one that may start what imports it.
     if (target?.module === adapter.main && target !== null) await followTarget(adapter, scene, keyOf(target), run);

@@ -150,6 +150,11 @@ export function startLog(
 /** Tells of an event of the library: to the log at level INFO, and on the channel `polyproc:<event>`. */
 export function tell(event: string, details: Record<string, unknown>): void {
   publish(`polyproc:${event}`, details);
+  note(event, details);
+}
+
+/** Tells the log alone: channels take milliseconds to load, which every child would spend on saying that it runs. */
+export function note(event: string, details: Record<string, unknown>): void {
   if (logger.isEnabledFor("INFO")) {
     logger.info(`${event} ${Object.entries(details).map(([key, value]) => `${key}=${String(value)}`).join(" ")}`);
   }
