@@ -103,7 +103,8 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     // Names are seen: of processes, of errors.
     "--keep-names",
     // Bun reads all of it at each start, at some 10 MB/s.
-    "--minify",
+    "--minify-syntax",
+    "--minify-whitespace",
     "--packages=external",
     "--external:bun:*",
     "--external:#adapter",
