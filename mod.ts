@@ -24,8 +24,23 @@ import { startProgram } from "./src/boot.ts";
 
 if (adapter.birth === null) startProgram(adapter);
 
+export { Acquirable, Guard } from "./src/acquirable.ts";
 export type { Capabilities, Permissions, RuntimeName, StartMethod } from "./src/adapter.ts";
+export {
+  Array,
+  type ArrayExtras,
+  type ArrayMaker,
+  type Items,
+  RawArray,
+  type RawArrayMaker,
+  RecordArray,
+  type SharedArray,
+  type SharedRecords,
+  type TextExtras,
+} from "./src/array.ts";
+export { Barrier, type BarrierOptions } from "./src/barrier.ts";
 export { type ClassCodec, move, registerClass } from "./src/codec.ts";
+export { Condition } from "./src/condition.ts";
 export {
   activeChildren,
   availableParallelism,
@@ -40,12 +55,29 @@ export {
   parentProcess,
   setStartMethod,
 } from "./src/context.ts";
+export type { ElementOf, ElementType, TypedArrayOf } from "./src/element_type.ts";
 export * from "./src/errors.ts";
+export { Event } from "./src/event.ts";
+export { Lock, RLock } from "./src/lock.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
 export type { WaitOptions } from "./src/park.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
 export { Process, type ProcessOptions, type Target } from "./src/process.ts";
 export { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./src/queue.ts";
 export type { CurrentProcess, ParentProcess } from "./src/scene.ts";
+export { BoundedSemaphore, Semaphore } from "./src/semaphore.ts";
+export type { LockOption } from "./src/shared_data.ts";
+export { type ColumnsOf, type Fields, type RecordOf, Struct, StructType } from "./src/struct.ts";
 export { module, task, type TaskModule, type TaskReference } from "./src/target.ts";
+export {
+  LockedRecord,
+  LockedValue,
+  RawValue,
+  type RawValueMaker,
+  SharedRecord,
+  SharedValue,
+  Value,
+  type ValueMaker,
+  type ValueOptions,
+} from "./src/value.ts";
 export { wait, type Waitable } from "./src/wait.ts";

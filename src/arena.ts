@@ -7,6 +7,8 @@ import type { Memory } from "./adapter.ts";
 import * as L from "./layout.ts";
 
 const WINDOW_BYTES = L.WINDOW_BYTES;
+/** From here on giving pages back is cheaper than writing zeros. */
+const CLEAR_BY_PAGE = 2 ** 16;
 
 /** Some memory as words and bytes. The indices of an object in it are those of {@linkcode Arena.wordIndex} and {@linkcode Arena.byteIndex}. */
 export interface Window {
@@ -97,6 +99,24 @@ export class Arena {
     if (start + length <= WINDOW_BYTES) return this.window(offset).bytes.subarray(start, start + length);
     const { buffer, start: at } = this.memory.view(offset, length);
     return new Uint8Array(buffer, at, length);
+  }
+
+  /** The buffer in which bytes are, and where in it. If possible one that holds nothing else. */
+  range(offset: number, length: number): { buffer: ArrayBufferLike; start: number } {
+    if (this.memory.kind === "mapped") return this.memory.view(offset, length);
+    const { buffer, byteOffset } = this.bytes(offset, length);
+    return { buffer, start: byteOffset };
+  }
+
+  /** Makes bytes zeros, without touching more of them than need be. */
+  clear(offset: number, length: number): void {
+    let from = offset, to = offset + length;
+    if (this.memory.kind === "mapped" && length >= CLEAR_BY_PAGE) {
+      this.memory.discard(offset, length);
+      [from, to] = [Math.ceil(from / L.PAGE) * L.PAGE, Math.floor(to / L.PAGE) * L.PAGE];
+      this.bytes(to, offset + length - to).fill(0);
+    } else from = to;
+    this.bytes(offset, from - offset).fill(0);
   }
 
   /** Index in `head` of the first word of a slot. */

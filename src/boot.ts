@@ -3,19 +3,26 @@
  *
  * @module
  */
+import { actionsLoaded } from "./action.ts";
 import type { Adapter, Birth } from "./adapter.ts";
+import "./array.ts";
+import "./barrier.ts";
 import { type BirthMessage, fromBytes, type Payload, toBytes } from "./birth.ts";
 import { decode } from "./codec.ts";
+import "./condition.ts";
 import { describe, portable } from "./error_report.ts";
+import "./event.ts";
 import { setDefaultHome } from "./home.ts";
 import * as L from "./layout.ts";
 import { inheritLog, note, startLog } from "./log.ts";
 import { startClock, Stopped, Unwanted } from "./park.ts";
-import "./pipe.ts"; // connections and queues among the arguments, also where the target's module does not import the library
+import "./pipe.ts"; // shared objects among the arguments, also where the target's module does not import the library
 import { Process } from "./process.ts";
 import "./queue.ts";
 import { currentScene, followTarget, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
 import { keyOf, loadTarget, type TargetSpec } from "./target.ts";
+import "./semaphore.ts";
+import "./value.ts";
 import { World } from "./world.ts";
 
 const SIGTERM_CODE = 1;
@@ -113,6 +120,7 @@ async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene:
   const target = message.target === null ? () => {} : await importTarget(message.target, scene.world);
   scene.isBooting = false;
   const { args, fields } = decode(message.payload, 0, message.payload.length, undefined, moved) as Payload;
+  await actionsLoaded();
   if (!message.isSubclass) {
     const runTarget = () => target(...args);
     return runTarget;

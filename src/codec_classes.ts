@@ -11,12 +11,21 @@ export const HANDLE: unique symbol = Symbol.for("@polyproc/multiprocessing/handl
 
 /** An object that lives in shared memory. It travels as a handle; both ends see the same memory. Instances of classes only. */
 export interface Shareable {
-  /** The kind (0 to 255, see {@linkcode registerHandle}) and the unsigned 32-bit words from which the other end makes its own object. */
-  [HANDLE](): { kind: number; words: readonly number[] };
+  [HANDLE](): Handle;
 }
 
-/** Makes the receiver's object of a handle's words. */
-export type Revive = (words: readonly number[], context: unknown) => object;
+/** What the other end makes its own object of. */
+export interface Handle {
+  /** 0 to 255, see {@linkcode registerHandle}. */
+  readonly kind: number;
+  /** Unsigned, of 32 bits. */
+  readonly words: readonly number[];
+  /** What else it consists of: any value that can travel, shared objects included. */
+  readonly parts?: unknown;
+}
+
+/** Makes the receiver's object of a handle's words and parts. */
+export type Revive = (words: readonly number[], context: unknown, parts: unknown) => object;
 
 // deno-lint-ignore no-explicit-any -- any class may be registered, whatever its constructor takes
 type AnyClass = abstract new (...args: any[]) => object;
@@ -118,7 +127,7 @@ export function registerClass<T extends object>(
  * Says how the objects of one kind are made of their handles.
  *
  * @param kind 0 to 255.
- * @param revive Gets the handle's words and the `context` given to `decode`.
+ * @param revive Gets the handle's words, the `context` given to `decode`, and the handle's parts.
  */
 export function registerHandle(kind: number, revive: Revive): void {
   if (!Number.isInteger(kind) || kind < 0 || kind > 255) {

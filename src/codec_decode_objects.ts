@@ -142,7 +142,8 @@ function readShared(): object {
   const revive = reviverOf(kind);
   if (revive === undefined) throw new DataCloneError(`Cannot decode a shared object: its kind ${kind} is not registered here`);
   const index = reserve();
-  return fulfil(index, revive(words, rareOf().context));
+  const parts = readComplete();
+  return fulfil(index, revive(words, rareOf().context, parts));
 }
 
 /** An error without properties, made without the class's constructor, which may want arguments. */

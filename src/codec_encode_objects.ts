@@ -140,13 +140,14 @@ function writeCoded(object: object, known: KnownClass): void {
 }
 
 function writeShared(object: Shareable): void {
-  const { kind, words } = object[HANDLE]();
+  const { kind, words, parts } = object[HANDLE]();
   extrasOf().shared.push(object);
   writeByte(tag.SHARED);
   writeByte(kind);
   writeLength(words.length);
   ensure(4 * words.length);
   for (const word of words) writeUint32(word);
+  writeComplete(parts);
 }
 
 function writeMap(map: Map<unknown, unknown>): void {

@@ -4,11 +4,18 @@
  * @module
  */
 import type { Capabilities, StartMethod } from "./adapter.ts";
+import { type ArrayMaker, arrayMakers, type RawArrayMaker } from "./array.ts";
+import { Barrier, type BarrierOptions } from "./barrier.ts";
+import { Condition } from "./condition.ts";
 import { ProcessError } from "./errors.ts";
+import { Event } from "./event.ts";
+import { Lock, RLock } from "./lock.ts";
 import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
 import { type CurrentProcess, currentScene, MAIN_GUARD, type ParentProcess } from "./scene.ts";
+import { BoundedSemaphore, Semaphore } from "./semaphore.ts";
+import { type RawValueMaker, type ValueMaker, valueMakers } from "./value.ts";
 
 const METHODS: readonly StartMethod[] = ["process", "thread", "inline"];
 
@@ -22,6 +29,28 @@ export interface Context {
   readonly SimpleQueue: typeof SimpleQueue;
   /** {@linkcode JoinableQueue} in this start method's memory. */
   readonly JoinableQueue: typeof JoinableQueue;
+  /** {@linkcode Lock} in this start method's memory. */
+  readonly Lock: typeof Lock;
+  /** {@linkcode RLock} in this start method's memory. */
+  readonly RLock: typeof RLock;
+  /** {@linkcode Semaphore} in this start method's memory. */
+  readonly Semaphore: typeof Semaphore;
+  /** {@linkcode BoundedSemaphore} in this start method's memory. */
+  readonly BoundedSemaphore: typeof BoundedSemaphore;
+  /** {@linkcode Condition} in this start method's memory. */
+  readonly Condition: typeof Condition;
+  /** {@linkcode Event} in this start method's memory. */
+  readonly Event: typeof Event;
+  /** {@linkcode Barrier} in this start method's memory. */
+  readonly Barrier: typeof Barrier;
+  /** A value in this start method's memory. */
+  readonly Value: ValueMaker;
+  /** A value without a lock in this start method's memory. */
+  readonly RawValue: RawValueMaker;
+  /** An array in this start method's memory. */
+  readonly Array: ArrayMaker;
+  /** An array without a lock in this start method's memory. */
+  readonly RawArray: RawArrayMaker;
   /** Two connected ends in this start method's memory. */
   Pipe(options?: PipeOptions): [Connection, Connection];
   /** This context, or that of another start method. */
@@ -162,10 +191,47 @@ function makeContext(method: StartMethod): Context {
         super(options, home());
       }
     },
+    Lock: class extends Lock {
+      constructor() {
+        super(home());
+      }
+    },
+    RLock: class extends RLock {
+      constructor() {
+        super(home());
+      }
+    },
+    Semaphore: class extends Semaphore {
+      constructor(value?: number) {
+        super(value, home());
+      }
+    },
+    BoundedSemaphore: class extends BoundedSemaphore {
+      constructor(value?: number) {
+        super(value, home());
+      }
+    },
+    Condition: class extends Condition {
+      constructor(lock?: Lock | RLock | null) {
+        super(lock, home());
+      }
+    },
+    Event: class extends Event {
+      constructor() {
+        super(home());
+      }
+    },
+    Barrier: class extends Barrier {
+      constructor(parties: number, options?: BarrierOptions) {
+        super(parties, options, home());
+      }
+    },
   };
   for (const [name, cls] of Object.entries(bound)) Object.defineProperty(cls, "name", { value: name });
   return {
     ...bound as Pick<Context, keyof typeof bound>,
+    ...valueMakers(home),
+    ...arrayMakers(home),
     Pipe: (options) => makePipe(home(), options),
     getContext: (other) => (other === undefined ? getContext(method) : getContext(other)),
     getStartMethod: () => method,

@@ -27,6 +27,8 @@ export interface Block {
   readonly offset: number;
   /** The number of the allocation. */
   readonly serial: number;
+  /** Whether its payload was never used, and so is zeros; known to whoever allocated it. */
+  readonly isFresh?: boolean;
 }
 
 /** A used block, as found by {@linkcode Heap.blocks}. */
@@ -92,13 +94,15 @@ export class Heap {
       words[at + L.BLOCK_DIRTY] = Math.min(dirty, half);
       Atomics.store(words, at + L.BLOCK_TAG, order << 1);
     }
+    const end = (offset + 2 ** order) / L.UNIT, touched = this.#head[L.TOUCHED_UNITS];
+    this.#head[L.TOUCHED_UNITS] = Math.max(touched, end);
     const serial = this.#head[L.NEXT_SERIAL];
     this.#head[L.NEXT_SERIAL] = (serial % 0x7fffffff) + 1;
     words[at + L.BLOCK_SERIAL] = serial;
     words[at + L.BLOCK_OWNER] = owner;
     words[at + L.BLOCK_KIND] = kind;
     Atomics.store(words, at + L.BLOCK_TAG, order << 1 | 1);
-    return { offset: offset + L.UNIT, serial };
+    return { offset: offset + L.UNIT, serial, isFresh: offset / L.UNIT >= touched };
   }
 
   /** Gives a block back. Does nothing if that allocation was given back before. */

@@ -24,6 +24,14 @@ export function pin(object: Shareable): void {
   PINNED.add(object);
 }
 
+/** What something beyond this program's sight may still use. */
+const KEPT = new Set<object>();
+
+/** Keeps what an object keeps as long as this program runs: something may use it that nothing here can follow. */
+export function keepAlive(keeper: object): void {
+  KEPT.add(keeper);
+}
+
 /** Tells what travels that it does. */
 export function pass(objects: readonly Shareable[]): void {
   for (const object of objects) if (!PINNED.has(object)) (object as SharedObject)[PASSED]?.();

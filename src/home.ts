@@ -4,8 +4,11 @@
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
-import { UnsupportedError } from "./errors.ts";
+import { ProcessError, UnsupportedError } from "./errors.ts";
+import type { Block } from "./heap.ts";
+import { UNIT } from "./layout.ts";
 import type { WaitOptions } from "./park.ts";
+import type { Participant } from "./participant.ts";
 import type { RingOptions } from "./ring.ts";
 
 /** Throws if nothing may be put, or nothing will come any more. Called inside monitors, often: keep it quick. */
@@ -77,6 +80,8 @@ export interface Home {
   readonly id: number;
   /** Where its memory is not shared with those that the objects are for: what is missing. */
   readonly missing: string | null;
+  /** This thread's part in the memory; null where that is elsewhere. */
+  readonly me: Participant | null;
   makeRing(options: RingOptions, rules: Rules): RingBacking;
   makePipe(options: { duplex: boolean; capacity: number }): [EndBacking, EndBacking];
   /** For what came in a message. @throws {Error} It is gone. */
@@ -133,11 +138,41 @@ export function nameOf(words: readonly number[]): string {
   return `${words[2]}@${words.slice(5).join(".")}`;
 }
 
+const WAYS_OUT = 'start method "thread"; or foreign functions, which are --allow-ffi on Deno, the package koffi or Node 26.1 and later';
+
 /** What is thrown where an answer is needed at once and memory is not shared. */
 export function notAtOnce(action: string, missing: string): UnsupportedError {
   return new UnsupportedError(
-    `Cannot ${action} here: that needs an answer at once, from memory shared with processes, and there is none: ${missing}. Ways out: the asynchronous form, which never blocks; start method "thread"; or foreign functions, which are --allow-ffi on Deno, the package koffi or Node 26.1 and later`,
+    `Cannot ${action} here: that needs an answer at once, from memory shared with processes, and there is none: ${missing}. Ways out: the asynchronous form, which never blocks; ${WAYS_OUT}`,
   );
+}
+
+/**
+ * This thread's part in the memory of a home, for objects that live in it and nowhere else.
+ *
+ * @param what What it is for, in messages: `"a Lock"`.
+ * @throws {UnsupportedError} The memory is not shared with those that the object is for.
+ */
+export function partIn(home: Home, what: string): Participant {
+  if (home.me !== null && home.missing === null) return home.me;
+  throw new UnsupportedError(
+    `Cannot have ${what} here: it lives in memory shared with processes, and there is none: ${home.missing}. Ways out: a queue or a pipe, which work without; ${WAYS_OUT}`,
+  );
+}
+
+/** Throws unless a participant may block its thread. */
+export function checkMayBlock(me: Participant, action: string): void {
+  if (me.parker.mayBlock) return;
+  throw new UnsupportedError(`Cannot block in ${action}(): this thread may not block; use the asynchronous form`);
+}
+
+/** Finds what a handle stands for, in memory that this thread shares, and makes it a holder. @throws {ProcessError} It is gone. */
+export function receive(words: readonly number[], context: unknown, what: string): { home: Home; block: Block } {
+  const home = homeOf(words, context, what), me = partIn(home, what);
+  const block = { offset: words[1] * UNIT, serial: words[2] };
+  // Whoever received it holds it already, unless it came through another memory.
+  if (!me.hold(block, words[3])) throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+  return { home, block };
 }
 
 /** Throws unless the thread may block. */

@@ -36,6 +36,8 @@ export const HEAP_LOCK = 16;
 export const NEXT_SERIAL = 64;
 /** Bytes of free blocks that were written to since they were last given back, in units. */
 export const DIRTY_UNITS = 65;
+/** Where the last block ends that was ever given out: beyond, all bytes but block headers are zeros. In units. */
+export const TOUCHED_UNITS = 66;
 /** Heads of the free lists by order, in units; 0 is none. */
 export const FREE_HEADS = 80;
 
@@ -119,6 +121,14 @@ export const KIND_RING = 1;
 export const KIND_PIPE = 2;
 /** A ring that belongs to a pipe, and has no holders of its own. */
 export const KIND_DIRECTION = 3;
+export const KIND_LOCK = 4;
+export const KIND_SEMAPHORE = 5;
+export const KIND_BOUNDED = 6;
+export const KIND_CONDITION = 7;
+export const KIND_EVENT = 8;
+export const KIND_BARRIER = 9;
+/** A value or an array: a lock, those who wait for a change, the data. */
+export const KIND_VALUE = 10;
 
 // The holders of a shared object: a bit a slot, then the messages in which it travels.
 export const HOLDERS = 0;
@@ -188,3 +198,61 @@ export const RECORD_SKIP = -1;
 // A pipe, in words: two holdings, one an end, then its rings. Direction d goes from end d to the other; a simplex pipe has only direction 1.
 export const PIPE_DIRECTIONS = 128;
 export const PIPE_WORDS = 132;
+
+// What is one holding and some words. Each begins with who holds it, so its own words begin at 64.
+
+// A lock, in words; see `lock.ts` for the owner's.
+export const LOCK_OWNER = 64;
+/** Changes each time that somebody takes it. */
+export const LOCK_TURN = 65;
+/** RLock: how often its owner has taken it. */
+export const LOCK_DEPTH = 66;
+export const LOCK_WAITERS = 68;
+export const LOCK_WORDS = 104;
+
+// A semaphore, in words.
+export const SEMAPHORE_VALUE = 64;
+/** Changes each time that somebody takes a permit. */
+export const SEMAPHORE_TURN = 65;
+export const SEMAPHORE_WAITERS = 68;
+export const SEMAPHORE_WORDS = 104;
+/** Bounded: how many permits there are in all; the monitor; how many each slot has. */
+export const BOUNDED_LIMIT = 104;
+export const BOUNDED_MONITOR = 106;
+export const BOUNDED_TAKEN = 144;
+export const BOUNDED_WORDS: number = BOUNDED_TAKEN + SLOT_COUNT;
+
+// An event, in words: twice the number of times that it was set, less 1 while it is.
+export const EVENT_STATE = 64;
+export const EVENT_WAITERS = 66;
+export const EVENT_WORDS = 100;
+
+// A condition, in words: its monitor, those who wait, and for each slot how many wait, how many of them were notified, and since when the first of the others waits.
+export const CONDITION_CLOCK = 64;
+export const CONDITION_MONITOR = 66;
+export const CONDITION_WAITERS = 104;
+export const CONDITION_WAITING = 140;
+export const CONDITION_NOTIFIED: number = CONDITION_WAITING + SLOT_COUNT;
+export const CONDITION_SINCE: number = CONDITION_NOTIFIED + SLOT_COUNT;
+export const CONDITION_WORDS: number = CONDITION_SINCE + SLOT_COUNT;
+
+// A barrier, in words; see `barrier.ts`.
+export const BARRIER_PARTIES = 64;
+export const BARRIER_STATE = 65;
+/** Counts the times that it was passed or reset. */
+export const BARRIER_ROUND = 66;
+/** Which round the parties below wait in. */
+export const BARRIER_COUNTED = 67;
+export const BARRIER_ARRIVED = 68;
+/** Who runs the action. */
+export const BARRIER_ACTOR = 69;
+export const BARRIER_MONITOR = 70;
+export const BARRIER_WAITERS = 108;
+/** For each slot: how many of its tasks wait in this round, and one more than the last round that ended badly for them. */
+export const BARRIER_WAITING = 144;
+export const BARRIER_BROKEN: number = BARRIER_WAITING + SLOT_COUNT;
+export const BARRIER_WORDS: number = BARRIER_BROKEN + SLOT_COUNT;
+
+// A value or an array, in words: a lock, those who wait for a change, and the data from byte VALUE_DATA on.
+export const VALUE_WATCHERS = 104;
+export const VALUE_DATA = 576;

@@ -65,6 +65,8 @@ export interface Attempt<T> {
   attempt(lookHard: boolean): T | typeof PENDING;
   /** Whether, after this attempt took something, there is more that another could take. */
   more(): boolean;
+  /** Whether a task that waits behind this one may be done before it. By default those of one participant are served in order. */
+  readonly isOutOfOrder?: boolean;
 }
 
 /** A deadline and a way to give up. */
@@ -300,6 +302,17 @@ export class Parker {
     }
   }
 
+  /** Whether tasks here wait for that thing. */
+  isAwaited({ key }: WaitSet): boolean {
+    return this.#groups.has(key);
+  }
+
+  /** Lets tasks here that wait for that thing look at it now. */
+  attend({ key }: WaitSet): void {
+    const group = this.#groups.get(key);
+    if (group !== undefined) this.#attend(group, false);
+  }
+
   /** Rings one of those registered in a set, if there is any. */
   wakeOne(words: Int32Array, at: number): void {
     for (;;) {
@@ -321,6 +334,12 @@ export class Parker {
       if ((Atomics.and(words, masks + group, ~(1 << bit)) & 1 << bit) === 0) continue;
       if (this.ring(group << 5 | bit)) return;
     }
+  }
+
+  /** Rings the one in a slot, who may be registered in a set. */
+  wakeSlot(words: Int32Array, at: number, slot: number): void {
+    this.forget(words, at, slot);
+    this.ring(slot);
   }
 
   /** Rings all of those registered in a set. */
@@ -445,13 +464,17 @@ export class Parker {
     const { set, waiters } = group;
     this.begin();
     try {
-      while (waiters.length > 0) {
+      for (let next = 0; next < waiters.length;) {
         this.#register(set.words, set.at);
-        const waiter = waiters[0];
+        const waiter = waiters[next];
         let result: unknown;
         try {
           result = waiter.what.attempt(lookHard);
-          if (result === PENDING) return;
+          if (result === PENDING) {
+            if (waiter.what.isOutOfOrder !== true) return;
+            next++;
+            continue;
+          }
           this.#remove(group, waiter);
           waiter.resolve(result);
         } catch (error) {

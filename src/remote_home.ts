@@ -20,6 +20,7 @@ const PATIENT: WaitScope = new Set();
 /** See above. */
 export class RemoteHome implements Home {
   readonly method: StartMethod = "process";
+  readonly me = null;
   readonly id: number;
   readonly missing: string;
   readonly uplink: Uplink;

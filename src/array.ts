@@ -1,0 +1,415 @@
+/**
+ * Arrays in shared memory. They are typed arrays, over a part of the arena.
+ *
+ * The memory of an array is there as long as anything can reach it: the array itself, arrays made of it by `subarray`, its buffer. What makes that so is a table of who keeps what, which the collector of garbage reads.
+ * To dispose of one empties all of these, where its buffer is its own (between processes); where one buffer holds all objects, nothing can empty them, and the memory stays until they are collected.
+ *
+ * @module
+ */
+import { HANDLE, type Handle, registerHandle } from "./codec.ts";
+import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, type NameOf, type TypedArrayOf } from "./element_type.ts";
+import { keepAlive } from "./holding.ts";
+import { defaultHome, type Home } from "./home.ts";
+import type { Lock, RLock } from "./lock.ts";
+import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
+import { type ColumnsOf, type Fields, type RecordOf, StructType } from "./struct.ts";
+import type { ValueOptions } from "./value.ts";
+
+/** Codec numbers. */
+const ARRAY = 14, RECORDS = 15;
+
+/** What keeps the memory that an object shows. */
+const KEEPERS = new WeakMap<object, object>();
+
+/** What an array in shared memory has beside what a typed array has. */
+export interface ArrayExtras<T extends ElementType> {
+  /** Its lock. There is none if it was made without one. */
+  getLock(): Lock | RLock;
+  /** The array itself. */
+  getObj(): SharedArray<T>;
+  /** Lets go of it here; between processes it is empty then. Others who have it are not concerned. */
+  [Symbol.dispose](): void;
+}
+
+/** What an array of type `char` has besides. */
+export interface TextExtras {
+  /** The text up to the first NUL, in UTF-8. What is assigned must fit; a NUL is written after it if there is room. */
+  value: string;
+  /** A copy of all its bytes. What is assigned must be as long. */
+  raw: Uint8Array;
+}
+
+/** An array in shared memory: a typed array, and a few members more. */
+export type SharedArray<T extends ElementType = ElementType> =
+  & TypedArrayOf<T>
+  & ArrayExtras<T>
+  & (NameOf<T> extends "char" ? TextExtras : unknown);
+
+/** What an array is made of. */
+interface Part {
+  readonly data: SharedData;
+  readonly kind: Kind;
+  readonly buffer: ArrayBufferLike;
+  readonly start: number;
+  readonly length: number;
+}
+
+type ArrayClass = new (part: Part) => AnyTypedArray & { [HANDLE](): Handle };
+
+const CLASSES = new Map<string, ArrayClass>();
+
+/** The class of shared arrays of a type. */
+function classOf(kind: Kind): ArrayClass {
+  let found = CLASSES.get(kind.name);
+  if (found === undefined) CLASSES.set(kind.name, found = kind.name === "char" ? textClass(kind) : arrayClass(kind));
+  return found;
+}
+
+function arrayClass(kind: Kind): ArrayClass {
+  const Base = kind.array as typeof Float64Array;
+  const cls = class extends Base {
+    readonly #part: Part;
+
+    constructor(part: Part) {
+      super(part.buffer as ArrayBuffer, part.start, part.length);
+      this.#part = part;
+      if (!isOneForAll(part.data)) KEEPERS.set(super.buffer, part.data);
+      if (part.data.lockPart === false) Object.defineProperty(this, "getLock", { value: undefined });
+    }
+
+    /** Methods that make arrays make plain ones. */
+    static get [Symbol.species](): typeof Base {
+      return Base;
+    }
+
+    /** Of memory that is one buffer for all objects, this shows more than the array: so nothing of it may be given back any more. */
+    override get buffer(): ArrayBuffer {
+      if (isOneForAll(this.#part.data)) keepAlive(this.#part.data);
+      return super.buffer;
+    }
+
+    override subarray(begin?: number, end?: number): Float64Array<ArrayBuffer> {
+      return kept(super.subarray(begin, end), this.#part.data);
+    }
+
+    getLock(): Lock | RLock {
+      return this.#part.data.lock;
+    }
+
+    getObj(): this {
+      return this;
+    }
+
+    [Symbol.dispose](): void {
+      dispose(this.#part.data, super.buffer);
+    }
+
+    [HANDLE](): Handle {
+      const { data, kind, length } = this.#part;
+      return { kind: ARRAY, words: data.place.handle(), parts: { type: kind.name, length, lock: data.lockPart } };
+    }
+  };
+  Object.defineProperty(cls, "name", { value: `Shared${Base.name}` });
+  return cls as unknown as ArrayClass;
+}
+
+function textClass(kind: Kind): ArrayClass {
+  const Base = arrayClass(kind) as unknown as new (part: Part) => Uint8Array;
+  return class SharedText extends Base {
+    get value(): string {
+      const end = this.indexOf(0);
+      return new TextDecoder().decode(this.slice(0, end < 0 ? this.length : end));
+    }
+
+    set value(text: string) {
+      if (typeof text !== "string") throw new TypeError(`Cannot store ${String(text)} as text: a string is needed`);
+      const bytes = new TextEncoder().encode(text);
+      if (bytes.length > this.length) throw new RangeError(`Cannot store a text of ${bytes.length} bytes: the array has ${this.length}`);
+      this.set(bytes);
+      if (bytes.length < this.length) this[bytes.length] = 0;
+    }
+
+    get raw(): Uint8Array {
+      return this.slice();
+    }
+
+    set raw(bytes: Uint8Array) {
+      if (!(bytes instanceof Uint8Array)) throw new TypeError("Cannot store this as bytes: a Uint8Array is needed");
+      if (bytes.length !== this.length) throw new RangeError(`Cannot store ${bytes.length} bytes: the array has ${this.length}`);
+      this.set(bytes);
+    }
+  } as unknown as ArrayClass;
+}
+
+/** Whether the buffer that the memory is in holds all objects. */
+function isOneForAll(data: SharedData): boolean {
+  return data.place.me.arena.memory.kind !== "mapped";
+}
+
+/** Lets go of memory, if nobody here can see it any more. */
+function dispose(data: SharedData, buffer: ArrayBufferLike): void {
+  if (isOneForAll(data)) return;
+  (buffer as ArrayBuffer).transfer(0);
+  data.close();
+}
+
+/** A plain array over some of the memory, which stays as long as that is reachable. */
+function kept<A extends object>(view: A, data: SharedData): A {
+  const typed = view as unknown as Uint8Array;
+  const { subarray, buffer } = typed;
+  if (!isOneForAll(data)) {
+    KEEPERS.set(buffer, data);
+    return view;
+  }
+  KEEPERS.set(view, data);
+  return Object.defineProperties(view, {
+    subarray: { value: (...range: [number?, number?]) => kept(subarray.apply(typed, range), data) },
+    buffer: {
+      get() {
+        keepAlive(data);
+        return buffer;
+      },
+    },
+  });
+}
+
+/** An array of records in shared memory: each field is one contiguous column. Made by {@linkcode Array} and {@linkcode RawArray}. */
+export class RecordArray<F extends Fields = Fields> {
+  /** How many records there are. */
+  readonly length: number;
+  /** The fields, each as a typed array. */
+  readonly columns: ColumnsOf<F>;
+  readonly #data: SharedData;
+  readonly #type: StructType<F>;
+  readonly #buffer: ArrayBufferLike;
+
+  /** Arrays are made by {@linkcode Array} and {@linkcode RawArray}. @internal */
+  constructor(data: SharedData, type: StructType<F>, length: number) {
+    this.#data = data;
+    this.#type = type;
+    this.length = length;
+    const { buffer, start } = data.place.me.arena.range(data.offset, type.byteLength(length));
+    this.#buffer = buffer;
+    this.columns = type.columns(buffer, start, length);
+    for (const column of Object.values(this.columns)) kept(column as object, data);
+  }
+
+  /** The record at an index, from the end where that is negative; undefined if there is none. Its fields are those in the memory. */
+  at(index: number): RecordOf<F> | undefined {
+    const i = Math.trunc(index) || 0, from = i < 0 ? this.length + i : i;
+    if (from < 0 || from >= this.length) return undefined;
+    return this.#type.record(this.columns, from, () => this.#data.place.check("use"));
+  }
+
+  /** Stores a record at an index. @throws {RangeError} There is no such index. @throws {TypeError} It has a field that records here have not. */
+  set(index: number, values: Partial<RecordOf<F>>): void {
+    if (!Number.isInteger(index) || index < 0 || index >= this.length) {
+      throw new RangeError(`Cannot store a record at ${index}: the array has ${this.length}`);
+    }
+    this.#type.assign(this.at(index)!, values);
+  }
+
+  /** Its lock. */
+  getLock(): Lock | RLock {
+    return this.#data.lock;
+  }
+
+  /** The array itself. */
+  getObj(): this {
+    return this;
+  }
+
+  /** The records, in order. */
+  *[Symbol.iterator](): Generator<RecordOf<F>, void, void> {
+    for (let i = 0; i < this.length; i++) yield this.at(i)!;
+  }
+
+  /** Lets go of it here; between processes its columns are empty then. Others who have it are not concerned. */
+  [Symbol.dispose](): void {
+    dispose(this.#data, this.#buffer);
+  }
+
+  /** What travels of it. @internal */
+  [HANDLE](): Handle {
+    const { place, lockPart: lock } = this.#data;
+    return { kind: RECORDS, words: place.handle(), parts: { type: this.#type.fields, length: this.length, lock } };
+  }
+}
+
+/** An array of records with its elements as properties: `points[3].x`. */
+export type SharedRecords<F extends Fields = Fields> = RecordArray<F> & { [index: number]: RecordOf<F> };
+
+/** Whether a property's name is an index. */
+function indexOf(key: string | symbol): number {
+  return typeof key === "string" && /^(?:0|[1-9]\d*)$/.test(key) ? Number(key) : -1;
+}
+
+const INDEXED: ProxyHandler<RecordArray> = {
+  get(target, key) {
+    const index = indexOf(key);
+    if (index >= 0) return target.at(index);
+    const value = Reflect.get(target, key);
+    return typeof value === "function" && key !== "constructor" ? value.bind(target) : value;
+  },
+  set(target, key, value) {
+    const index = indexOf(key);
+    if (index < 0) throw new TypeError(`Cannot set ${String(key)} of an array of records: only its records can be set`);
+    target.set(index, value);
+    return true;
+  },
+};
+
+/** Makes arrays without a lock: see {@linkcode RawArray}. */
+export interface RawArrayMaker {
+  /** Makes one of numbers. */
+  <T extends ElementType>(type: T, lengthOrItems: Items<T>): SharedArray<T>;
+  /** Makes one of records. */
+  <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>): SharedRecords<F>;
+  /** Makes one of numbers. */
+  new <T extends ElementType>(type: T, lengthOrItems: Items<T>): SharedArray<T>;
+  /** Makes one of records. */
+  new <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>): SharedRecords<F>;
+}
+
+/** Makes arrays: see {@linkcode Array}. */
+export interface ArrayMaker {
+  /** Makes one of numbers. */
+  <T extends ElementType>(type: T, lengthOrItems: Items<T>, options?: ValueOptions): SharedArray<T>;
+  /** Makes one of records. */
+  <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>, options?: ValueOptions): SharedRecords<F>;
+  /** Makes one of numbers. */
+  new <T extends ElementType>(type: T, lengthOrItems: Items<T>, options?: ValueOptions): SharedArray<T>;
+  /** Makes one of records. */
+  new <F extends Fields>(
+    type: StructType<F>,
+    lengthOrItems: number | Iterable<Partial<RecordOf<F>>>,
+    options?: ValueOptions,
+  ): SharedRecords<F>;
+}
+
+/** A number of elements, which are zero to begin with, or the elements. */
+export type Items<T extends ElementType> = number | Iterable<ElementOf<T>> | (NameOf<T> extends "char" ? string | Uint8Array : never);
+
+function make(home: Home, type: ElementType | StructType, lengthOrItems: unknown, lock: LockOption | undefined): object {
+  const given = lockOf(lock, "the array");
+  const kind = type instanceof StructType ? null : kindOf(type);
+  const items = itemsOf(kind, lengthOrItems);
+  const length = typeof items === "number" ? items : items.length;
+  const byteLength = kind === null ? (type as StructType).byteLength(length) : length * kind.array.BYTES_PER_ELEMENT;
+  const data = SharedData.make(home, "the array", byteLength, given);
+  const array = arrayOf(data, kind ?? (type as StructType), length);
+  if (typeof items !== "number") {
+    if (kind === null) items.forEach((item, i) => (array as RecordArray).set(i, item as never));
+    else (array as Uint8Array).set(items as never);
+  }
+  return array;
+}
+
+/** How many, or which: checked, and as they are stored. */
+function itemsOf(
+  kind: Kind | null,
+  given: unknown,
+): number | ArrayLike<unknown> & { forEach(run: (item: unknown, i: number) => void): void } {
+  if (typeof given === "number") {
+    if (!Number.isSafeInteger(given) || given < 0) {
+      throw new RangeError(`Cannot make an array of ${given} elements: the length must be a whole number from 0 on`);
+    }
+    return given;
+  }
+  if (kind?.name === "char") {
+    if (typeof given === "string") return new TextEncoder().encode(given);
+    if (given instanceof Uint8Array) return given;
+  }
+  if (typeof given !== "object" || given === null || !(Symbol.iterator in given)) {
+    throw new TypeError(`Cannot make an array of ${String(given)}: its length is needed, or its elements`);
+  }
+  if (kind === null) return [...given as Iterable<unknown>];
+  // What is such an array already needs no look at each element.
+  if (given instanceof (kind.array as unknown as typeof Uint8Array) && kind.name !== "bool") return given as unknown as number[];
+  return globalThis.Array.from(given as Iterable<unknown>, (item) => kind.toStored(item));
+}
+
+function arrayOf(data: SharedData, type: Kind | StructType, length: number): object {
+  try {
+    if (type instanceof StructType) {
+      const array = new RecordArray(data, type, length);
+      if (data.lockPart === false) Object.defineProperty(array, "getLock", { value: undefined });
+      return new Proxy(array, INDEXED);
+    }
+    const { buffer, start } = data.place.me.arena.range(data.offset, length * type.array.BYTES_PER_ELEMENT);
+    return new (classOf(type))({ data, kind: type, buffer, start, length });
+  } catch (error) {
+    data.close();
+    if (!(error instanceof RangeError)) throw error;
+    throw new RangeError(`Cannot make an array of ${length} elements: this runtime has no typed arrays that are so large`, {
+      cause: error,
+    });
+  }
+}
+
+/** Both makers of a start method. @param home The memory in which they make arrays. */
+export function arrayMakers(home: () => Home): { Array: ArrayMaker; RawArray: RawArrayMaker } {
+  const makers = {
+    Array: function (type: ElementType | StructType, lengthOrItems: unknown, options?: ValueOptions): object {
+      return make(home(), type, lengthOrItems, options?.lock);
+    },
+    RawArray: function (type: ElementType | StructType, lengthOrItems: unknown): object {
+      return make(home(), type, lengthOrItems, false);
+    },
+  };
+  return makers as unknown as { Array: ArrayMaker; RawArray: RawArrayMaker };
+}
+
+const makers = arrayMakers(defaultHome);
+
+/**
+ * Makes an array in shared memory, with a lock. With or without `new`. It **is** a typed array: its elements are read and written at native speed, and it has all methods of one; those that make arrays make plain ones.
+ *
+ * @param type The name of a type, Python's code for it, or what `Struct()` gave.
+ * @param lengthOrItems How many elements, which are zero to begin with; or the elements.
+ * @param options `lock`: another than its own, or false for none.
+ * @throws {TypeError} There is no such type, or an element is no value of it.
+ * @throws {RangeError} There is no room for so many.
+ * @throws {UnsupportedError} No memory is shared there.
+ *
+ * @example
+ * ```ts
+ * import { Array, isMain, Process } from "@polyproc/multiprocessing";
+ *
+ * export function square(numbers: Array<"float64">) {
+ *   for (let i = 0; i < numbers.length; i++) numbers[i] **= 2;
+ * }
+ *
+ * if (isMain(import.meta)) {
+ *   const numbers = Array("float64", [1, 2, 3]);
+ *   await new Process({ target: square, args: [numbers] }).start().join();
+ *   console.log(numbers.join(" ")); // 1 4 9
+ * }
+ * ```
+ */
+export const Array: ArrayMaker = makers.Array;
+/** An array in shared memory, as {@linkcode Array} makes it. */
+export type Array<T extends ElementType = ElementType> = SharedArray<T>;
+
+/**
+ * Makes an array in shared memory, without a lock. With or without `new`.
+ *
+ * @param type The name of a type, Python's code for it, or what `Struct()` gave.
+ * @param lengthOrItems How many elements, which are zero to begin with; or the elements.
+ * @throws {TypeError} There is no such type, or an element is no value of it.
+ * @throws {RangeError} There is no room for so many.
+ * @throws {UnsupportedError} No memory is shared there.
+ */
+export const RawArray: RawArrayMaker = makers.RawArray;
+/** An array in shared memory without a lock, as {@linkcode RawArray} makes it. */
+export type RawArray<T extends ElementType = ElementType> = SharedArray<T>;
+
+registerHandle(ARRAY, (words, context, parts) => {
+  const { type, length, lock } = parts as { type: ElementType; length: number; lock: LockPart };
+  return arrayOf(SharedData.receive(words, context, "the array", lock), kindOf(type), length);
+});
+
+registerHandle(RECORDS, (words, context, parts) => {
+  const { type, length, lock } = parts as { type: Fields; length: number; lock: LockPart };
+  return arrayOf(SharedData.receive(words, context, "the array", lock), new StructType(type), length);
+});

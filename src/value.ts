@@ -1,0 +1,332 @@
+/**
+ * Single values in shared memory: numbers, and records.
+ *
+ * @module
+ */
+import { HANDLE, type Handle, registerHandle } from "./codec.ts";
+import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf } from "./element_type.ts";
+import { ProcessError } from "./errors.ts";
+import type { SharedObject } from "./holding.ts";
+import { checkMayBlock, defaultHome, type Home } from "./home.ts";
+import type { Lock, RLock } from "./lock.ts";
+import { type Attempt, PENDING, type WaitOptions } from "./park.ts";
+import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
+import { type Fields, type RecordOf, StructType } from "./struct.ts";
+
+/** Codec numbers. */
+const VALUE = 12, RECORD = 13;
+
+/** Not names, which a record's fields may have. */
+const DATA: unique symbol = Symbol("data"), CURRENT: unique symbol = Symbol("current"), TYPE: unique symbol = Symbol("type");
+
+/** What is common to shared values of all types. */
+abstract class AnyValue<V> implements SharedObject {
+  /** @internal */
+  readonly [DATA]: SharedData;
+
+  protected constructor(data: SharedData) {
+    this[DATA] = data;
+  }
+
+  /**
+   * Waits until `predicate` is true of the value: it is asked at once, and after each change that is made through a shared value. (One that is made behind its back is seen within half a second.)
+   *
+   * @param options `timeout` in milliseconds; `signal`.
+   * @return True; false when the time is up.
+   */
+  waitFor(predicate: (value: V) => unknown, options?: WaitOptions): Promise<boolean> {
+    const { place, watchers } = this[DATA];
+    try {
+      place.check("wait for");
+      options?.signal?.throwIfAborted();
+      const what = this.#attempt(predicate);
+      if (what.attempt(false) === true) return Promise.resolve(true);
+      return place.me.parker.sleep(watchers, what, options, () => false, place.scope);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** {@linkcode SharedValue.waitFor}, blocking. @throws {UnsupportedError} This thread may not block. */
+  waitForSync(predicate: (value: V) => unknown, options?: { timeout?: number }): boolean {
+    const { place, watchers } = this[DATA];
+    place.check("wait for");
+    checkMayBlock(place.me, "waitForSync");
+    const what = this.#attempt(predicate);
+    return what.attempt(false) === true || place.me.parker.sleepSync(watchers, what, options?.timeout, () => false);
+  }
+
+  /** Lets go of the object here. Others who have it are not concerned. */
+  [Symbol.dispose](): void {
+    this[DATA].close();
+  }
+
+  /** What travels of it. @internal */
+  abstract [HANDLE](): Handle;
+
+  /** What a predicate is asked about. @internal */
+  abstract get [CURRENT](): V;
+
+  #attempt(predicate: (value: V) => unknown): Attempt<boolean> {
+    return { attempt: () => Boolean(predicate(this[CURRENT])) || PENDING, more: () => false, isOutOfOrder: true };
+  }
+}
+
+type Step = (cell: Int32Array, index: number, value: number) => number;
+
+/** A value in shared memory. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
+export class SharedValue<T extends ElementType = ElementType> extends AnyValue<ElementOf<T>> {
+  /** @internal */
+  readonly [TYPE]: Kind;
+  readonly #cell: AnyTypedArray;
+
+  /** Values are made by {@linkcode Value} and {@linkcode RawValue}. @internal */
+  constructor(data: SharedData, kind: Kind) {
+    super(data);
+    this[TYPE] = kind;
+    const { arena } = data.place.me;
+    const { buffer, byteOffset } = arena.window(data.offset).bytes;
+    this.#cell = new kind.array(buffer, byteOffset + arena.byteIndex(data.offset), 1);
+  }
+
+  /** The value. Integers that are too large wrap, as in C. @throws {TypeError} What is assigned is no value of its type. */
+  get value(): ElementOf<T> {
+    this[DATA].place.check("read");
+    return this[TYPE].fromStored(this.#cell[0]) as ElementOf<T>;
+  }
+
+  set value(value: ElementOf<T>) {
+    this[DATA].place.check("write to");
+    this.#cell[0] = this[TYPE].toStored(value) as never;
+    this[DATA].stored();
+  }
+
+  /** Adds to an integer in one step, which nobody comes between. @return What it was before. @throws {ProcessError} It is no integer. */
+  add(by: ElementOf<T>): ElementOf<T> {
+    return this.#step(Atomics.add, by);
+  }
+
+  /** Subtracts from an integer in one step. @return What it was before. @throws {ProcessError} It is no integer. */
+  sub(by: ElementOf<T>): ElementOf<T> {
+    return this.#step(Atomics.sub, by);
+  }
+
+  /** Bitwise and, in one step. @return What it was before. @throws {ProcessError} It is no integer. */
+  and(mask: ElementOf<T>): ElementOf<T> {
+    return this.#step(Atomics.and, mask);
+  }
+
+  /** Bitwise or, in one step. @return What it was before. @throws {ProcessError} It is no integer. */
+  or(mask: ElementOf<T>): ElementOf<T> {
+    return this.#step(Atomics.or, mask);
+  }
+
+  /** Bitwise exclusive or, in one step. @return What it was before. @throws {ProcessError} It is no integer. */
+  xor(mask: ElementOf<T>): ElementOf<T> {
+    return this.#step(Atomics.xor, mask);
+  }
+
+  /** Puts an integer in the place of what is there, in one step. @return What was there. @throws {ProcessError} It is no integer. */
+  exchange(value: ElementOf<T>): ElementOf<T> {
+    return this.#step(Atomics.exchange, value);
+  }
+
+  /** Puts an integer in the place of `expected`, if that is there, in one step. @return What was there. @throws {ProcessError} It is no integer. */
+  compareExchange(expected: ElementOf<T>, value: ElementOf<T>): ElementOf<T> {
+    const wanted = this[TYPE].toStored(expected) as number;
+    return this.#step((cell, index, stored) => Atomics.compareExchange(cell, index, wanted, stored), value);
+  }
+
+  /** What travels of it. @internal */
+  [HANDLE](): Handle {
+    const { place, lockPart: lock } = this[DATA];
+    return { kind: VALUE, words: place.handle(), parts: { type: this[TYPE].name, lock } };
+  }
+
+  /** The value. @internal */
+  get [CURRENT](): ElementOf<T> {
+    return this.value;
+  }
+
+  #step(step: Step, value: unknown): ElementOf<T> {
+    const data = this[DATA];
+    data.place.check("change");
+    if (!this[TYPE].isInteger) {
+      throw new ProcessError(`Cannot change a value of type "${this[TYPE].name}" in one step, only integers; hold its lock meanwhile`);
+    }
+    const before = step(this.#cell as Int32Array, 0, this[TYPE].toStored(value) as number);
+    data.changed();
+    return before as ElementOf<T>;
+  }
+}
+
+/** A value in shared memory, with a lock. Made by {@linkcode Value}. */
+export class LockedValue<T extends ElementType = ElementType> extends SharedValue<T> {
+  /** Its lock, for what takes more than one step. */
+  getLock(): Lock | RLock {
+    return this[DATA].lock;
+  }
+
+  /** The same value, without its lock. */
+  getObj(): SharedValue<T> {
+    return new SharedValue(this[DATA].withoutLock(), this[TYPE]);
+  }
+}
+
+/** A record in shared memory; its fields are properties. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
+export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F>> {
+  /** @internal */
+  readonly [TYPE]: StructType<F>;
+
+  /** Records are made by {@linkcode Value} and {@linkcode RawValue}. @internal */
+  constructor(data: SharedData, type: StructType<F>) {
+    super(data);
+    this[TYPE] = type;
+    const { buffer, start } = data.place.me.arena.range(data.offset, type.byteLength(1));
+    type.define(this, type.columns(buffer, start, 1), 0, () => data.place.check("use"), () => data.stored());
+  }
+
+  /** What travels of it. @internal */
+  [HANDLE](): Handle {
+    const { place, lockPart: lock } = this[DATA];
+    return { kind: RECORD, words: place.handle(), parts: { type: this[TYPE].fields, lock } };
+  }
+
+  /** The record. @internal */
+  get [CURRENT](): RecordOf<F> {
+    return this as unknown as RecordOf<F>;
+  }
+}
+
+/** A record in shared memory, with a lock. Made by {@linkcode Value}. */
+export class LockedRecord<F extends Fields = Fields> extends SharedRecord<F> {
+  /** Its lock, for what takes more than one step. */
+  getLock(): Lock | RLock {
+    return this[DATA].lock;
+  }
+
+  /** The same record, without its lock. */
+  getObj(): SharedRecord<F> & RecordOf<F> {
+    return new SharedRecord(this[DATA].withoutLock(), this[TYPE]) as SharedRecord<F> & RecordOf<F>;
+  }
+}
+
+/** How a value or an array is made. */
+export interface ValueOptions {
+  /** Its lock: one of its own (true, the default), another, or none. */
+  lock?: LockOption;
+}
+
+/** Makes values without a lock: see {@linkcode RawValue}. */
+export interface RawValueMaker {
+  /** Makes one. */
+  <T extends ElementType>(type: T, initial?: ElementOf<T>): SharedValue<T>;
+  /** Makes a record. */
+  <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>): SharedRecord<F> & RecordOf<F>;
+  /** Makes one. */
+  new <T extends ElementType>(type: T, initial?: ElementOf<T>): SharedValue<T>;
+  /** Makes a record. */
+  new <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>): SharedRecord<F> & RecordOf<F>;
+}
+
+/** Makes values: see {@linkcode Value}. */
+export interface ValueMaker {
+  /** Makes one without a lock. */
+  <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: { lock: false }): SharedValue<T>;
+  /** Makes one. */
+  <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<T>;
+  /** Makes a record. */
+  <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>, options?: ValueOptions): LockedRecord<F> & RecordOf<F>;
+  /** Makes one. */
+  new <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<T>;
+  /** Makes a record. */
+  new <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>, options?: ValueOptions): LockedRecord<F> & RecordOf<F>;
+}
+
+function make(home: Home, type: ElementType | StructType, initial: unknown, lock: LockOption | undefined): object {
+  const given = lockOf(lock, "the value");
+  if (type instanceof StructType) {
+    const data = SharedData.make(home, "the value", type.byteLength(1), given);
+    const record = recordOf(data, type, given !== null);
+    if (initial !== undefined) type.assign(record, initial);
+    return record;
+  }
+  const kind = kindOf(type);
+  if (initial !== undefined) kind.toStored(initial);
+  const data = SharedData.make(home, "the value", kind.array.BYTES_PER_ELEMENT, given);
+  const value = valueOf(data, kind, given !== null);
+  if (initial !== undefined) value.value = initial as never;
+  return value;
+}
+
+function valueOf(data: SharedData, kind: Kind, hasLock: boolean): SharedValue {
+  return hasLock ? new LockedValue(data, kind) : new SharedValue(data, kind);
+}
+
+function recordOf(data: SharedData, type: StructType, hasLock: boolean): SharedRecord {
+  return hasLock ? new LockedRecord(data, type) : new SharedRecord(data, type);
+}
+
+/** Both makers of a start method. @param home The memory in which they make values. */
+export function valueMakers(home: () => Home): { Value: ValueMaker; RawValue: RawValueMaker } {
+  function Value(type: ElementType | StructType, initial?: unknown, options?: ValueOptions): object {
+    return make(home(), type, initial, options?.lock);
+  }
+  function RawValue(type: ElementType | StructType, initial?: unknown): object {
+    return make(home(), type, initial, false);
+  }
+  return { Value: Value as unknown as ValueMaker, RawValue: RawValue as unknown as RawValueMaker };
+}
+
+const makers = valueMakers(defaultHome);
+
+/**
+ * Makes a value in shared memory, with a lock. With or without `new`.
+ *
+ * @param type The name of a type, Python's code for it, or what `Struct()` gave.
+ * @param initial Its value to begin with, by default zero. Of a record, its fields.
+ * @param options `lock`: another than its own, or false for none.
+ * @throws {TypeError} There is no such type, or `initial` is no value of it.
+ * @throws {UnsupportedError} No memory is shared there.
+ *
+ * @example
+ * ```ts
+ * import { isMain, Process, Value } from "@polyproc/multiprocessing";
+ *
+ * export function count(counter: Value<"int32">) {
+ *   for (let i = 0; i < 1000; i++) counter.add(1);
+ * }
+ *
+ * if (isMain(import.meta)) {
+ *   const counter = Value("int32");
+ *   const children = [1, 2].map(() => new Process({ target: count, args: [counter] }).start());
+ *   for (const child of children) await child.join();
+ *   console.log(counter.value); // 2000
+ * }
+ * ```
+ */
+export const Value: ValueMaker = makers.Value;
+/** A value with a lock, as {@linkcode Value} makes it. */
+export type Value<T extends ElementType = ElementType> = LockedValue<T>;
+
+/**
+ * Makes a value in shared memory, without a lock. With or without `new`.
+ *
+ * @param type The name of a type, Python's code for it, or what `Struct()` gave.
+ * @param initial Its value to begin with, by default zero. Of a record, its fields.
+ * @throws {TypeError} There is no such type, or `initial` is no value of it.
+ * @throws {UnsupportedError} No memory is shared there.
+ */
+export const RawValue: RawValueMaker = makers.RawValue;
+/** A value without a lock, as {@linkcode RawValue} makes it. */
+export type RawValue<T extends ElementType = ElementType> = SharedValue<T>;
+
+registerHandle(VALUE, (words, context, parts) => {
+  const { type, lock } = parts as { type: ElementType; lock: LockPart };
+  return valueOf(SharedData.receive(words, context, "the value", lock), kindOf(type), lock !== false);
+});
+
+registerHandle(RECORD, (words, context, parts) => {
+  const { type, lock } = parts as { type: Fields; lock: LockPart };
+  return recordOf(SharedData.receive(words, context, "the value", lock), new StructType(type), lock !== false);
+});
