@@ -67,6 +67,9 @@ export { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./src/queu
 export type { CurrentProcess, ParentProcess } from "./src/scene.ts";
 export { BoundedSemaphore, Semaphore } from "./src/semaphore.ts";
 export type { LockOption } from "./src/shared_data.ts";
+export { type ShareableItem, ShareableList } from "./src/shareable_list.ts";
+export { SharedMemory, type SharedMemoryOptions } from "./src/shared_memory.ts";
+export { SharedMemoryManager } from "./src/shared_memory_manager.ts";
 export { type ColumnsOf, type Fields, type RecordOf, Struct, StructType } from "./src/struct.ts";
 export { module, task, type TaskModule, type TaskReference } from "./src/target.ts";
 export {

@@ -15,7 +15,7 @@ import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, follow, kill, onCrash, publish, standard } from "./standard.ts";
+import { cores, filesIn, follow, kill, onCrash, publish, standard } from "./standard.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 /** What is used of `bun:ffi`. */
@@ -100,6 +100,7 @@ const sharing = new Sharing({
   env: (name) => process.env[name],
   loadForeign,
   bell: datagramBell,
+  files: (directory) => filesIn(fs(), directory),
 });
 
 const born = bun.isMainThread ? readBirth(process.argv[2]) : null;
@@ -245,6 +246,9 @@ export const adapter: Adapter = {
   },
   start,
   memory: (from) => sharing.memory(from),
+  get named() {
+    return sharing.named;
+  },
   kill,
   onExit: (run) => void process.on("exit", run),
   onCrash: onCrashOrRejection,

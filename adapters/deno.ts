@@ -42,6 +42,16 @@ const sharing = new Sharing({
     return loadForeign();
   },
   bell: (foreign, onRing) => futexBell(foreign as DenoForeign, onRing),
+  *files(directory) {
+    if (!granted({ name: "read", path: directory })) return;
+    for (const { name, isFile } of Deno.readDirSync(directory)) {
+      try {
+        if (isFile) yield { name, mode: Deno.lstatSync(`${directory}/${name}`).mode ?? 0 };
+      } catch {
+        // It went meanwhile.
+      }
+    }
+  },
 });
 
 /** The foreign functions, if a waiting call of theirs would not keep the program alive. */
@@ -321,6 +331,9 @@ export const adapter: Adapter = {
   },
   start,
   memory: (from) => sharing.memory(from),
+  get named() {
+    return sharing.named;
+  },
   kill(pid, signal) {
     const parts = sharing.parts;
     if (parts === null) return kill(pid, signal);

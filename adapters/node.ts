@@ -5,7 +5,7 @@
  */
 
 import * as childProcess from "node:child_process";
-import { existsSync, readlinkSync, writeSync } from "node:fs";
+import * as fs from "node:fs";
 import { createRequire } from "node:module";
 import { Socket } from "node:net";
 import { constants } from "node:os";
@@ -25,7 +25,7 @@ import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_v8.ts";
 import type { Foreign } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, follow, kill, onCrash, publish } from "./standard.ts";
+import { cores, filesIn, follow, kill, onCrash, publish } from "./standard.ts";
 import { startThread, threadBirth } from "./threads.ts";
 
 /** Rings when something comes through a pipe of its own. */
@@ -60,6 +60,7 @@ const sharing = new Sharing({
   env: (name) => process.env[name],
   loadForeign: () => loadForeign(born !== null || !threads.isMainThread),
   bell: pipeBell,
+  files: (directory) => filesIn(fs, directory),
 });
 let config: string | null | undefined = born?.config;
 
@@ -82,7 +83,7 @@ const facts: ParentFacts = {
   execPath: process.execPath,
   execArgv: process.execArgv,
   permissions: () => ["-A"],
-  config: () => config === undefined ? config = denoConfig(process.argv[1] ?? "", process.cwd(), existsSync) : config,
+  config: () => config === undefined ? config = denoConfig(process.argv[1] ?? "", process.cwd(), fs.existsSync) : config,
   env: (name) => process.env[name],
 };
 
@@ -151,7 +152,7 @@ function thread(): ThreadId {
     let tid = process.pid; // the main thread's
     if (!threads.isMainThread) {
       try {
-        tid = Number(readlinkSync("/proc/thread-self").split("/")[2]);
+        tid = Number(fs.readlinkSync("/proc/thread-self").split("/")[2]);
       } catch {
         tid = 0;
       }
@@ -185,10 +186,13 @@ export const adapter: Adapter = {
   threadAlive(at) {
     const parts = sharing.loaded;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
-    return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+    return process.platform !== "linux" || fs.existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
   },
   start,
   memory: (from) => sharing.memory(from),
+  get named() {
+    return sharing.named;
+  },
   kill,
   onExit: (run) => void process.on("exit", run),
   onCrash,
@@ -208,7 +212,7 @@ export const adapter: Adapter = {
   complain(line) {
     if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
       try {
-        writeSync(2, line + "\n");
+        fs.writeSync(2, line + "\n");
         return;
       } catch {
         // A pipe that is full, or has no reader: the stream knows what to do.

@@ -23,6 +23,9 @@ export interface Libc {
   close(fd: number): number;
   write(fd: number, bytes: Bytes, length: number): number;
   readlink(path: Bytes, into: Bytes, length: number): number;
+  unlink(path: Bytes): number;
+  fchmod(fd: number, mode: number): number;
+  lseek(fd: number, offset: number, from: number): number;
   access(path: Bytes, mode: number): number;
   ioctl(fd: number, request: number): number;
   fcntl(fd: number, command: number, lock: Bytes): number;
@@ -52,6 +55,9 @@ export const CALLS: Readonly<Record<keyof Libc, Signature>> = {
   close: [["i32"], "i32"],
   write: [["i32", "bytes", "i64"], "i32"],
   readlink: [["bytes", "bytes", "i64"], "i32"],
+  unlink: [["bytes"], "i32"],
+  fchmod: [["i32", "u32"], "i32"],
+  lseek: [["i32", "i64", "i32"], "address"],
   access: [["bytes", "i32"], "i32"],
   ioctl: [["i32", "i64"], "i32"],
   fcntl: [["i32", "i32", "bytes"], "i32"],
@@ -111,7 +117,7 @@ export function loadLibc<T>(machine: string, load: (library: string) => T): T {
 }
 
 /** `open` flags. */
-export const O_WRONLY = 1, O_RDWR = 2, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
+export const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_NONBLOCK = 0o4000, O_CLOEXEC = 0o2000000;
 /** `ioctl` requests that set and clear close-on-exec: unlike `fcntl` they need no third argument. */
 export const FIOCLEX = 0x5451, FIONCLEX = 0x5450;
 /** Sockets. */
@@ -132,7 +138,7 @@ export function readLink(libc: Libc, path: string): string | null {
   return length < 0 ? null : new TextDecoder().decode(into.subarray(0, length));
 }
 
-const F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_WRLCK = 1, F_UNLCK = 2;
+const F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
 
 /**
  * Locks on single bytes of a file, held by an open file description: the kernel drops them with its last descriptor, however that is closed.
@@ -158,6 +164,11 @@ export class ByteLocks {
   /** False if another description holds it. Locking again is a no-op. */
   lock(fd: number, byte: number): boolean {
     return this.#call(fd, F_OFD_SETLK, F_WRLCK, byte) === 0;
+  }
+
+  /** Holds it together with others, none of whom has it alone. False if somebody has. */
+  share(fd: number, byte: number): boolean {
+    return this.#call(fd, F_OFD_SETLK, F_RDLCK, byte) === 0;
   }
 
   unlock(fd: number, byte: number): void {

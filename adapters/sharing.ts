@@ -9,6 +9,7 @@ import { UnsupportedError } from "../src/errors.ts";
 import type { Bell } from "./bells.ts";
 import { Knocker } from "./bells.ts";
 import { Mapped, type MappedHost } from "./mapped_memory.ts";
+import { PosixBlocks } from "./named_memory.ts";
 import type { BirthArgument } from "./command.ts";
 import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, SIGKILL, syscallNumbers } from "./posix.ts";
 
@@ -24,12 +25,15 @@ export interface SharingHost {
   /** Loads foreign functions; throws an error that says why not. */
   loadForeign(): Foreign;
   bell(foreign: Foreign, onRing: () => void): Bell;
+  /** The files in a directory, with their modes; none where it may not be read. */
+  files(directory: string): Iterable<{ readonly name: string; readonly mode: number }>;
 }
 
 /** The parts that call the system directly. */
 export class Sharing {
   readonly #host: SharingHost;
   #mapped: MappedHost | null = null;
+  #named: PosixBlocks | null = null;
   /** Why not; null before anybody looked, empty if there is nothing in the way. */
   #reason: string | null = null;
 
@@ -89,6 +93,13 @@ export class Sharing {
     const parts = this.parts;
     if (parts === null) throw new UnsupportedError(`Cannot share memory with processes: ${this.reason}`);
     return typeof from === "number" ? Mapped.create(parts, from) : new Mapped(parts, from);
+  }
+
+  /** {@linkcode Adapter.named} */
+  get named(): PosixBlocks {
+    const parts = this.parts;
+    if (parts === null) throw new UnsupportedError(`Cannot share memory with other programs: ${this.reason}`);
+    return this.#named ??= new PosixBlocks(parts.foreign, (directory) => this.#host.files(directory));
   }
 
   /** In a new child process, before anything else: ties its life to its parent's, if it is daemonic, and maps what it inherited. */

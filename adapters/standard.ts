@@ -86,3 +86,11 @@ export function kill(pid: number, signal: number): boolean {
     throw error;
   }
 }
+
+/** Files of a directory, with their modes. */
+export function* filesIn(fs: typeof import("node:fs"), directory: string): Generator<{ name: string; mode: number }> {
+  for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
+    const mode = entry.isFile() ? fs.lstatSync(`${directory}/${entry.name}`, { throwIfNoEntry: false })?.mode : undefined;
+    if (mode !== undefined) yield { name: entry.name, mode };
+  }
+}

@@ -79,6 +79,29 @@ export interface MappedMemory extends Memory {
   readonly handle: MappedHandle;
 }
 
+/** A block of memory that programs find by its name. */
+export interface NamedBlock {
+  readonly byteLength: number;
+  /** Its bytes; empty once it was closed. */
+  readonly buffer: ArrayBuffer;
+  /** Whether there is something to do at the program's end. */
+  readonly isOpen: boolean;
+  /** Lets go of the memory. The name stays. */
+  close(): void;
+  /** The program ends: removes the name of a tracked block if no other program of this library uses it. */
+  end(): void;
+}
+
+/** The named blocks of the system. */
+export interface NamedBlocks {
+  /** Makes one; null if there is one of that name. First removes the names of tracked ones that nobody uses any more, since their programs were killed. */
+  create(name: string, byteLength: number, isTracked: boolean): NamedBlock | null;
+  /** Opens one; null if there is none of that name. */
+  open(name: string, isTracked: boolean): NamedBlock | null;
+  /** Removes a name. False if there is none. */
+  unlink(name: string): boolean;
+}
+
 /** An ordered, reliable way for messages to another participant. Posting never blocks. */
 export interface Port {
   /**
@@ -164,6 +187,8 @@ export interface Adapter {
   start(kind: "process" | "thread", plan: StartPlan): Child;
   /** Makes mapped memory of that size, or maps that of the handle for a further thread of the process. Throws `UnsupportedError`. */
   memory(from: number | MappedHandle): MappedMemory;
+  /** Memory that unrelated programs share. Getting it throws `UnsupportedError` where there is none. */
+  readonly named: NamedBlocks;
   /** Sends a signal to any process. False if there is none of that id. */
   kill(pid: number, signal: number): boolean;
   /** Runs when the program, or this thread, ends for good, with its exit code; synchronous, best effort. */
