@@ -9,7 +9,7 @@ import { buildNpm } from "../scripts/build_npm.ts";
 import { environment, findRuntimes, ROOT } from "../scripts/runtimes.ts";
 import type { Line } from "./measure.ts";
 
-const CASES = ["q1_queue", "p1_pipe", "s1_start"];
+const CASES = ["q1_queue", "p1_pipe", "s1_start", "l1_lock", "l2_contention", "v1_value", "a1_array"];
 const RUNTIMES = ["node26", "bun", "deno"];
 
 /** What each case must reach, as `performance.md` of the design has it; this first edition is to be within a factor of three. */
@@ -17,6 +17,10 @@ const TITLES: Record<string, string> = {
   Q1: "Q1 Queue, small objects from one producer (items/s, more is better)",
   P1: "P1 Pipe, round trip of a number (µs, less is better)",
   S1: "S1 Start and join of a child with nothing to do (ms, less is better)",
+  L1: "L1 Lock, taken and released, nobody else wants it (ns, less is better)",
+  L2: "L2 Lock, four participants want it (turns/s, more is better)",
+  V1: "V1 A value plus 1, under its lock and in one step (ns, less is better)",
+  A1: "A1 An array of 1 GiB passed to a child (ms, less is better)",
 };
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<string> {

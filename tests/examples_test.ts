@@ -1,6 +1,6 @@
 /** Every example, run as a user would, its output read. */
 
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -132,6 +132,39 @@ test("a bounded queue holds its producer back", async () => {
   assert.isAtMost(Number(most), 4);
   assert.deepEqual(lines.slice(1), ["Full: The queue is full"]);
 });
+
+const needsMemory = (can: mp.Capabilities) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"];
+
+test("a shared counter counts all, with care", async () => {
+  const lines = await output("shared_counter.ts");
+  assert.equal(lines[0], "4 workers add 1 to a counter 50000 times each");
+  assert.isAtMost(Number(/^carelessly: (\d+)$/.exec(lines[1])?.[1]), 200_000);
+  assert.deepEqual(lines.slice(2), ["underLock: 200000", "inSteps: 200000"]);
+}, { needs: needsMemory });
+
+test("a matrix product is computed into a shared array", async () => {
+  const lines = await output("matrix_product.ts", "150");
+  assert.match(lines[0], /^150 × 150: \d+ workers \d+ ms, starting them included; one process \d+ ms$/);
+  assert.match(lines[1], /^equal: true, trace: \d+$/);
+}, { needs: needsMemory });
+
+test("Conway's life goes on in step", async () => {
+  const lines = await output("life.ts", "60");
+  assert.equal(lines.length, 17);
+  assert.isTrue(lines.slice(0, 16).every((line) => /^[ ▄▀█]{64}$/.test(line)));
+  // As an independent program has it.
+  assert.equal(lines[16], "60 generations, 86 cells alive");
+}, { needs: needsMemory });
+
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
+
+test("an array that Python made is read and written where it lies", async () => {
+  assert.deepEqual(await output("from_python.ts"), [
+    "here: 1000000 numbers, their sum is 499999500000",
+    "python: the first number is 0.5 now",
+    "python: ['from here', 42, 2.5, None, True]",
+  ]);
+}, { needs: (can) => needsMemory(can) ?? (hasPython ? null : "python3 is not installed") });
 
 test("every example is run by one of these tests", () => {
   const self = readFileSync(fileURLToPath(import.meta.url), "utf8");

@@ -1,0 +1,57 @@
+/**
+ * L2: four participants that all want one lock, for a short section. Turns a second of all together; and the turns of the least served, as a part of the mean.
+ *
+ * @module
+ */
+import * as mp from "@polyproc/multiprocessing";
+import { type Contender, isTiny, measure } from "./measure.ts";
+import { python } from "./peers.ts";
+
+const PARTICIPANTS = 4;
+const SECONDS = isTiny ? 0.05 : 1;
+/** So that no two counters are in one cache line. */
+const APART = 16;
+
+export function hammer(lock: mp.Lock, counts: mp.RawArray<"int32">, me: number, barrier: mp.Barrier, stop: mp.RawValue<"int32">): void {
+  barrier.waitSync();
+  let count = 0;
+  while (stop.value === 0) {
+    const guard = lock.acquireSync();
+    counts[PARTICIPANTS * APART]++;
+    guard.release();
+    count++;
+  }
+  counts[me * APART] = count;
+}
+
+function ours(method: mp.StartMethod): [turns: Contender, fairness: Contender] {
+  const context = mp.getContext(method);
+  let least = 0;
+  return [{
+    name: `polyproc ${method}`,
+    async round() {
+      const lock = new context.Lock(), counts = context.RawArray("int32", (PARTICIPANTS + 1) * APART), stop = context.RawValue("int32");
+      const barrier = new context.Barrier(PARTICIPANTS + 1);
+      const children = Array.from(
+        { length: PARTICIPANTS },
+        (_, me) => new context.Process({ target: hammer, args: [lock, counts, me, barrier, stop] }).start(),
+      );
+      await barrier.wait();
+      const begin = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
+      stop.value = 1;
+      for (const child of children) if (await child.join() !== 0) throw new Error(`${child.name}: ${child.error}`);
+      const each = Array.from({ length: PARTICIPANTS }, (_, me) => counts[me * APART]);
+      const all = each.reduce((sum, count) => sum + count);
+      if (all !== counts[PARTICIPANTS * APART]) {
+        throw new Error(`${all} turns, ${counts[PARTICIPANTS * APART]} counted: the lock does not exclude`);
+      }
+      least = Math.min(...each) / (all / PARTICIPANTS);
+      return all / (performance.now() - begin) * 1000;
+    },
+  }, { name: `polyproc ${method}, least served (part of the mean)`, round: () => least }];
+}
+
+if (mp.isMain(import.meta)) {
+  await measure("L2", "turns/s", [...ours("process"), ...ours("thread"), python("l2_contention", PARTICIPANTS, SECONDS)]);
+}
