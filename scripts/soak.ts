@@ -8,6 +8,7 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import { arenaMib, type Cast, type Footprint, footprint, inject, SCENARIOS } from "../tests/faults.ts";
 import * as work from "../tests/fixtures/queue_large.ts";
+import { SYNC_SCENARIOS } from "../tests/sync_faults.ts";
 import { until } from "../tests/timing.ts";
 
 const MIB = 2 ** 20;
@@ -195,7 +196,33 @@ add("2 GiB that nobody reads until their producer was joined", async () => {
   return `${took.toFixed(1)} s; shared memory before ${before.toFixed(0)}, full ${most.toFixed(0)}, after ${after.toFixed(0)} MiB`;
 });
 
-for (const scenario of SCENARIOS) {
+add("1,000,000 locks made and disposed of, then dropped", async () => {
+  const before = footprint();
+  const took = await seconds(() => {
+    for (let i = 0; i < MILLION; i++) new context.Lock()[Symbol.dispose]();
+    return Promise.resolve();
+  });
+  same(before, footprint());
+  let most = 0;
+  const tookDropped = await seconds(async () => {
+    for (let i = 0; i < MILLION; i++) {
+      new context.Lock();
+      if (i % 10_000 !== 0) continue;
+      most = Math.max(most, arenaMib());
+      // The collector's finalizers run between turns of the event loop.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  });
+  const after = footprint();
+  assert.isBelow(most, before.arenaMib + 200, "dropped locks are not given back");
+  // What was dropped last is not collected yet.
+  assert.isBelow(after.residentMib, before.residentMib + 400, "memory is left");
+  return `disposed of ${took.toFixed(1)} s, dropped ${tookDropped.toFixed(1)} s, at most ${most.toFixed(1)} MiB shared; after: ${
+    words(after)
+  }`;
+});
+
+for (const scenario of [...SCENARIOS, ...SYNC_SCENARIOS]) {
   for (const method of ["process", "thread"] as const) {
     add(`${scenario.name} is killed ${times} times (${method})`, async () => {
       const ctx = mp.getContext(method);
