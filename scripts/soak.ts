@@ -202,7 +202,7 @@ add("1,000,000 locks made and disposed of, then dropped", async () => {
     for (let i = 0; i < MILLION; i++) new context.Lock()[Symbol.dispose]();
     return Promise.resolve();
   });
-  same(before, footprint());
+  assert.isAtMost(arenaMib(), before.arenaMib + 1, "locks that were disposed of are not given back");
   let most = 0;
   const tookDropped = await seconds(async () => {
     for (let i = 0; i < MILLION; i++) {
