@@ -1,6 +1,6 @@
 /** Kills one of four participants that all use a shared object, at random moments, and looks what became of the others. For tests/sync_faults_test.ts and scripts/soak.ts. */
 import { assert } from "chai";
-import * as mp from "../mod.ts";
+import type * as mp from "../mod.ts";
 import type { Cast, Scenario } from "./faults.ts";
 import * as work from "./fixtures/sync_faults.ts";
 import { sleep, until } from "./timing.ts";
