@@ -16,19 +16,21 @@ import { Turns } from "./turns.ts";
 export class Guard {
   /** Whether the last owner of the lock died, or ended, while it held it: what the lock protects may be half changed. */
   readonly abandoned: boolean;
-  #release: ((guard: Guard) => void) | null;
+  readonly #turn: number;
+  #release: ((turn: number) => void) | null;
 
-  /** Guards are made by those who give them. */
-  constructor(abandoned: boolean, release: (guard: Guard) => void) {
+  /** Guards are made by those who give them. @param turn What `release` is told: which of all that were had it stands for. */
+  constructor(abandoned: boolean, release: (turn: number) => void, turn = 0) {
     this.abandoned = abandoned;
     this.#release = release;
+    this.#turn = turn;
   }
 
   /** Lets go. Does nothing the second time. */
   release(): void {
     const release = this.#release;
     this.#release = null;
-    release?.(this);
+    release?.(this.#turn);
   }
 
   /** Lets go. */

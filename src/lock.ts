@@ -25,11 +25,8 @@ import { Place } from "./place.ts";
 const LOCK = 5, RLOCK = 6;
 const ABANDONED = -1;
 
-/** What was let go of for a while, and is taken back as it was. */
-export interface SetAside {
-  readonly depth: number;
-  readonly guard: Guard | null;
-}
+/** What was let go of for a while, and is taken back as it was: the word for depth. */
+export type SetAside = number;
 
 /** For those who wait with a lock in hand: conditions. @internal */
 export const INSIDE: unique symbol = Symbol("inside");
@@ -48,9 +45,6 @@ export interface LockInside {
 
 /** What both kinds of locks have in common. */
 abstract class AnyLock extends Acquirable {
-  /** What was given for the lock where it is not taken several times: a guard that is not this any more has nothing to let go of. */
-  protected guard: Guard | null = null;
-
   protected constructor(home: Home | Place) {
     super(
       home instanceof Place
@@ -71,9 +65,8 @@ abstract class AnyLock extends Acquirable {
   /** For conditions. @internal */
   get [INSIDE](): LockInside {
     const { words, at, me } = this.place;
-    const restore = ({ depth, guard }: SetAside) => {
+    const restore = (depth: SetAside) => {
       words[at + L.LOCK_DEPTH] = depth;
-      this.guard = guard;
     };
     return {
       home: this.place.home,
@@ -82,9 +75,9 @@ abstract class AnyLock extends Acquirable {
         return this.owner === me.ident;
       },
       setAside: () => {
-        const aside = { depth: words[at + L.LOCK_DEPTH], guard: this.guard };
+        const depth = words[at + L.LOCK_DEPTH];
         this.letGo(me.ident);
-        return aside;
+        return depth;
       },
       takeBack: (aside) => {
         this.place.check("take back");
@@ -120,17 +113,19 @@ abstract class AnyLock extends Acquirable {
     const isAbandoned = owner === ABANDONED && Atomics.compareExchange(words, at + L.LOCK_OWNER, ABANDONED, ident) === ABANDONED;
     const isTaken = owner === 0 || isAbandoned;
     if (isTaken) {
-      words[at + L.LOCK_TURN]++;
-      words[at + L.LOCK_DEPTH] = 1;
+      const turn = ++words[at + L.LOCK_TURN];
+      words[at + L.LOCK_DEPTH] = this.depthAt(turn);
     }
     parker.end();
     return isTaken ? isAbandoned : PENDING;
   }
 
+  /** What the word for depth says of a lock that was just taken, in its so many-th turn. @internal */
+  protected abstract depthAt(turn: number): number;
+
   /** Makes it free if `owner` holds it. False if not. */
   protected letGo(owner: number): boolean {
     const { words, at, me } = this.place;
-    this.guard = null;
     me.parker.begin();
     const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;
     if (isFree) this.wake();
@@ -183,14 +178,21 @@ export class Lock extends AnyLock {
     return false;
   }
 
-  /** What lets go of it. @internal */
-  protected guardOf(abandoned: boolean): Guard {
-    return this.guard = new Guard(abandoned, this.#release);
+  /** The turn itself, which tells the guards of a process from each other, through whatever objects it took the lock. @internal */
+  protected depthAt(turn: number): number {
+    return turn;
   }
 
-  readonly #release = (guard: Guard): void => {
+  /** What lets go of it. @internal */
+  protected guardOf(abandoned: boolean): Guard {
+    return new Guard(abandoned, this.#release, this.place.words[this.place.at + L.LOCK_DEPTH]);
+  }
+
+  readonly #release = (turn: number): void => {
+    const { place } = this;
     // Released without its guard, it may be another's by now.
-    if (!this.place.isClosed && this.guard === guard && this.owner === this.place.me.ident) this.letGo(this.place.me.ident);
+    if (place.isClosed || this.owner !== place.me.ident || place.words[place.at + L.LOCK_DEPTH] !== turn) return;
+    this.letGo(place.me.ident);
   };
 }
 
@@ -225,6 +227,11 @@ export class RLock extends AnyLock {
   /** Whether it may be taken again. @internal */
   protected get isOwn(): boolean {
     return this.owner === this.place.me.ident;
+  }
+
+  /** Taken once. @internal */
+  protected depthAt(): number {
+    return 1;
   }
 
   /** Takes it if it is to be had. @internal */
