@@ -249,30 +249,36 @@ export class Barrier implements SharedObject {
 
   /** How the round of a party ended, if it has. */
   #outcome({ round, index }: Arrival): number | typeof PENDING {
+    // Before the round's number: if that is still the same then, it is this round that was broken, and not one after it.
+    const state = this.#load(L.BARRIER_STATE);
     if (this.#load(L.BARRIER_ROUND) !== round) {
       if (this.#load(L.BARRIER_BROKEN + this.#place.me.slot) === (round + 1 | 0)) throw broken("it was reset meanwhile");
       return index;
     }
-    if (this.#load(L.BARRIER_STATE) === BROKEN) {
+    if (state === BROKEN) {
       throw broken("it was broken: a party died, gave up, or called abort(), or its action failed");
     }
     return PENDING;
   }
 
-  /** Breaks the round of a party, if it is not over. */
-  #break({ round }: Arrival): void {
+  /** Breaks the round of a party. False if it is over. */
+  #break({ round }: Arrival): boolean {
     const { words, at, me } = this.#place;
-    this.#inside(() => {
-      if (words[at + L.BARRIER_ROUND] === round) Atomics.store(words, at + L.BARRIER_STATE, BROKEN);
+    const isOn = this.#inside(() => {
+      const isOn = words[at + L.BARRIER_ROUND] === round;
+      if (isOn) Atomics.store(words, at + L.BARRIER_STATE, BROKEN);
+      return isOn;
     });
-    me.parker.wakeAll(this.#waiters.words, this.#waiters.at);
+    if (isOn) me.parker.wakeAll(this.#waiters.words, this.#waiters.at);
+    return isOn;
   }
 
   /** The time of a party is up. */
   #late(arrival: Arrival, timeout: number | undefined): number {
-    const outcome = this.#outcome(arrival);
+    let outcome = this.#outcome(arrival);
+    // The others may have passed between the two: then this party has as well.
+    if (outcome === PENDING && !this.#break(arrival)) outcome = this.#outcome(arrival);
     if (outcome !== PENDING) return outcome;
-    this.#break(arrival);
     throw broken(`not all of its ${this.parties} parties came within ${timeout} ms`);
   }
 

@@ -1,17 +1,18 @@
 /**
  * Conditions: processes that hold a lock let go of it until another, who holds it then, notifies them.
  *
- * For each participant three words say how many of its tasks wait, how many of these were notified, and since when the first of the others waits; they belong to it and to whoever notifies it, inside the condition's own
- * monitor. (Not the user's lock: that may be released by anybody.) Each is changed by a single store, so there is nothing to repair but this: when a participant is buried, its notifications go to others.
+ * For each participant three words say how many of its tasks wait, how many notifications it has, and since when the first of those waits that have none; they belong to it and to whoever notifies it, inside the
+ * condition's own monitor. (Not the user's lock: that may be released by anybody.) Each is changed by a single store, so there is nothing to repair but this: when a participant is buried, its notifications go to others.
  *
  * | waiter | notifier |
  * |---|---|
  * | holds the lock: counts itself as waiting | holds the lock |
  * | lets go of the lock | gives a notification to whoever waits longest |
- * | sleeps until it has a notification, and takes that | rings it |
- * | takes the lock again | |
+ * | sleeps until there is a notification, and takes it up | rings it |
+ * | takes the lock again: only now the notification is done with | |
  *
- * Who counted itself before it let go of the lock is seen by whoever holds the lock after that. A waiter whose time is up takes itself out; a notification that came meanwhile counts, or goes to another.
+ * Who counted itself before it let go of the lock is seen by whoever holds the lock after that. A waiter whose time is up takes itself out; a notification that came meanwhile counts, or goes to another. So does that of
+ * one who dies on the way to the lock, which may be long: it did nothing about it. After that the lock is known to be abandoned.
  *
  * @module
  */
@@ -29,6 +30,16 @@ import { Place } from "./place.ts";
 
 /** Codec number. */
 const CONDITION = 10;
+/** In the word for notifications: those that were taken up by tasks which do not have the lock yet count so much, the others 1. */
+const TAKEN_UP = 1 << 16;
+const NEW = TAKEN_UP - 1;
+/** As many tasks of one participant can wait as the word can count. */
+const MOST_TASKS = (1 << 15) - 1;
+
+/** A wait, from when it was counted until it has the lock again. */
+interface Stay {
+  state: "waits" | "notified" | "over";
+}
 
 /**
  * A condition variable: who holds its lock can wait until another, who changed what the lock protects, notifies it.
@@ -120,30 +131,37 @@ export class Condition implements SharedObject {
    * @throws {ProcessError} This process does not hold the lock.
    */
   wait(options?: WaitOptions): Promise<boolean> {
+    let aside: SetAside;
     try {
       this.#checkMine("wait for");
       options?.signal?.throwIfAborted();
+      aside = this.#arrive();
     } catch (error) {
       return Promise.reject(error);
     }
-    const { parker } = this.#place.me;
-    const aside = this.#arrive();
-    const { undoing } = this.#place;
+    const { me, scope, undoing } = this.#place;
+    const stay: Stay = { state: "waits" };
     const passOn = () => {
       undoing.delete(passOn);
-      // Another is to have the good of a notification that it does not take.
-      if (this.#giveUp()) this.#notifyInside(1);
+      this.#passOn(stay);
     };
     undoing.add(passOn);
-    return parker.sleep(this.#waiters, this.#attempt, options, () => this.#giveUp(), this.#place.scope).then(
-      (wasNotified) => {
-        undoing.delete(passOn);
-        return this.#lock[INSIDE].takeBack(aside).then(() => wasNotified);
-      },
+    return me.parker.sleep(this.#waiters, this.#attempt(stay), options, () => this.#giveUp(stay), scope).then(
+      (wasNotified) =>
+        this.#takeBack(aside).then(
+          () => {
+            if (undoing.delete(passOn)) this.#goOn(stay);
+            return wasNotified;
+          },
+          (reason) => {
+            if (!me.isGone && undoing.has(passOn)) passOn();
+            throw reason;
+          },
+        ),
       (reason) => {
-        if (this.#place.me.isGone) throw reason;
+        if (me.isGone) throw reason;
         if (undoing.has(passOn)) passOn();
-        return this.#lock[INSIDE].takeBack(aside).then(() => {
+        return this.#takeBack(aside).then(() => {
           throw reason;
         });
       },
@@ -155,10 +173,12 @@ export class Condition implements SharedObject {
     this.#checkMine("wait for");
     checkMayBlock(this.#place.me, "waitSync");
     const aside = this.#arrive();
+    const stay: Stay = { state: "waits" };
     try {
-      return this.#place.me.parker.sleepSync(this.#waiters, this.#attempt, options?.timeout, () => this.#giveUp());
+      return this.#place.me.parker.sleepSync(this.#waiters, this.#attempt(stay), options?.timeout, () => this.#giveUp(stay));
     } finally {
       this.#lock[INSIDE].takeBackSync(aside);
+      this.#goOn(stay);
     }
   }
 
@@ -231,42 +251,99 @@ export class Condition implements SharedObject {
   /** Counts one more who waits, and lets go of the lock. */
   #arrive(): SetAside {
     const { words, at, me } = this.#place;
-    enter(words, at + L.CONDITION_MONITOR, me.parker);
-    const waiting = at + L.CONDITION_WAITING + me.slot;
-    if (words[waiting] === words[at + L.CONDITION_NOTIFIED + me.slot]) {
-      words[at + L.CONDITION_SINCE + me.slot] = words[at + L.CONDITION_CLOCK]++;
-    }
-    words[waiting]++;
-    leave(words, at + L.CONDITION_MONITOR, me.parker);
+    const waiting = at + L.CONDITION_WAITING + me.slot, notified = at + L.CONDITION_NOTIFIED + me.slot;
+    this.#inside(() => {
+      if (words[waiting] + (words[notified] >> 16) === MOST_TASKS) {
+        throw new RangeError(`Cannot wait for the condition: ${MOST_TASKS} tasks of this process do already`);
+      }
+      if (words[waiting] === (words[notified] & NEW)) words[at + L.CONDITION_SINCE + me.slot] = words[at + L.CONDITION_CLOCK]++;
+      words[waiting]++;
+    });
     return this.#lock[INSIDE].setAside();
   }
 
-  readonly #attempt: Attempt<boolean> = {
-    attempt: () => {
-      const { words, at, me } = this.#place;
-      if (Atomics.load(words, at + L.CONDITION_NOTIFIED + me.slot) === 0) return PENDING;
-      return this.#giveUp() || PENDING;
-    },
-    more: () => false,
-  };
+  #attempt(stay: Stay): Attempt<boolean> {
+    const { words, at, me } = this.#place;
+    return {
+      attempt: () => {
+        if ((Atomics.load(words, at + L.CONDITION_NOTIFIED + me.slot) & NEW) === 0) return PENDING;
+        return this.#inside(() => this.#takeUpInside(stay)) || PENDING;
+      },
+      more: () => false,
+    };
+  }
 
-  /** Counts one less who waits; with a notification, if there is one. */
-  #giveUp(): boolean {
+  /** Its time is up: counts one less who waits; with a notification, if there is one after all. */
+  #giveUp(stay: Stay): boolean {
+    const { words, at, me } = this.#place;
+    return this.#inside(() => {
+      if (this.#takeUpInside(stay)) return true;
+      words[at + L.CONDITION_WAITING + me.slot]--;
+      stay.state = "over";
+      return false;
+    });
+  }
+
+  #takeUpInside(stay: Stay): boolean {
+    const { words, at, me } = this.#place;
+    const notified = at + L.CONDITION_NOTIFIED + me.slot;
+    if ((words[notified] & NEW) === 0) return false;
+    Atomics.store(words, notified, words[notified] - 1 + TAKEN_UP);
+    words[at + L.CONDITION_WAITING + me.slot]--;
+    stay.state = "notified";
+    return true;
+  }
+
+  /** It has the lock again. */
+  #goOn(stay: Stay): void {
+    if (stay.state !== "notified") return;
+    const { words, at, me } = this.#place;
+    const notified = at + L.CONDITION_NOTIFIED + me.slot;
+    this.#inside(() => Atomics.store(words, notified, words[notified] - TAKEN_UP));
+    stay.state = "over";
+  }
+
+  /** It does not go on: another is to have the good of its notification. */
+  #passOn(stay: Stay): void {
     const { words, at, me } = this.#place;
     const waiting = at + L.CONDITION_WAITING + me.slot, notified = at + L.CONDITION_NOTIFIED + me.slot;
+    if (stay.state === "over") return;
+    this.#inside(() => {
+      if (stay.state === "waits") words[waiting]--;
+      // One more than there are tasks here to take it up.
+      const spare = stay.state === "notified" ? TAKEN_UP : (words[notified] & NEW) > words[waiting] ? 1 : 0;
+      stay.state = "over";
+      if (spare === 0) return;
+      // Who dies between the two has notified one too many.
+      notifyOne(me, words, at);
+      Atomics.store(words, notified, words[notified] - spare);
+    });
+  }
+
+  /** Takes the lock again. */
+  #takeBack(aside: SetAside): Promise<void> {
+    try {
+      return this.#lock[INSIDE].takeBack(aside);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #inside<T>(body: () => T): T {
+    const { words, at, me } = this.#place;
     enter(words, at + L.CONDITION_MONITOR, me.parker);
-    const wasNotified = words[notified] > 0;
-    if (wasNotified) Atomics.store(words, notified, words[notified] - 1);
-    words[waiting]--;
-    leave(words, at + L.CONDITION_MONITOR, me.parker);
-    return wasNotified;
+    try {
+      return body();
+    } finally {
+      leave(words, at + L.CONDITION_MONITOR, me.parker);
+    }
   }
 
   #notifyInside(n: number): void {
     const { words, at, me } = this.#place;
-    enter(words, at + L.CONDITION_MONITOR, me.parker);
-    for (; n > 0 && notifyOne(me, words, at); n--);
-    leave(words, at + L.CONDITION_MONITOR, me.parker);
+    this.#inside(() => {
+      for (; n > 0 && notifyOne(me, words, at); n--);
+    });
   }
 }
 
@@ -280,7 +357,7 @@ function notifyOne(me: Participant, words: Int32Array, at: number): boolean {
   let first = -1;
   const since = at + L.CONDITION_SINCE;
   for (let slot = 0, used = Atomics.load(me.arena.head, L.SLOTS_USED); slot < used; slot++) {
-    if (words[at + L.CONDITION_WAITING + slot] <= words[at + L.CONDITION_NOTIFIED + slot]) continue;
+    if (words[at + L.CONDITION_WAITING + slot] <= (words[at + L.CONDITION_NOTIFIED + slot] & NEW)) continue;
     if (first < 0 || (words[since + slot] - words[since + first] | 0) < 0) first = slot;
   }
   if (first < 0) return false;
@@ -304,7 +381,7 @@ registerKind(L.KIND_CONDITION, {
     words[at + L.CONDITION_WAITING + slot] = 0;
     const notified = at + L.CONDITION_NOTIFIED + slot;
     // One by one: who dies of it has at worst notified one too many.
-    for (; words[notified] > 0; words[notified]--) notifyOne(me, words, at);
+    for (; words[notified] > 0; words[notified] -= words[notified] >= TAKEN_UP ? TAKEN_UP : 1) notifyOne(me, words, at);
     leave(words, at + L.CONDITION_MONITOR, me.parker);
   },
   changed() {},
