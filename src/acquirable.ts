@@ -14,23 +14,21 @@ import { Turns } from "./turns.ts";
 
 /** What is had until it is let go of: a lock, or a permit of a semaphore. With `using`, that is the end of the block. */
 export class Guard {
-  /** Whether the last owner of the lock died, or ended, while it held it: what the lock protects may be half changed. */
+  /** Whether the last owner of the lock died, or ended, while it held it: what the lock protects may be half changed. After a `wait` for its condition: also whether that befell the one before it was taken back. */
   readonly abandoned: boolean;
-  readonly #turn: number;
-  #release: ((turn: number) => void) | null;
+  #release: ((guard: Guard) => void) | null;
 
-  /** Guards are made by those who give them. @param turn What `release` is told: which of all that were had it stands for. */
-  constructor(abandoned: boolean, release: (turn: number) => void, turn = 0) {
+  /** Guards are made by those who give them. */
+  constructor(abandoned: boolean, release: (guard: Guard) => void) {
     this.abandoned = abandoned;
     this.#release = release;
-    this.#turn = turn;
   }
 
   /** Lets go. Does nothing the second time. */
   release(): void {
     const release = this.#release;
     this.#release = null;
-    release?.(this.#turn);
+    release?.(this);
   }
 
   /** Lets go. */
@@ -64,7 +62,7 @@ export abstract class Acquirable implements SharedObject {
       this.#place.check("acquire");
       options?.signal?.throwIfAborted();
       const isPatient = !(options?.timeout !== undefined && options.timeout <= 0) && !this.isOwn;
-      if (isPatient && this.#turns.isOwed) return this.#turns.yield(options?.signal).then(() => this.#wait(options));
+      if (isPatient && this.#turns.isOwed) return this.#yield(options);
       // Tasks that came before are first.
       if (isPatient && this.#place.me.parker.isAwaited(this.#waiters)) return this.#wait(options);
       const taken = this.#attempt.attempt(false);
@@ -167,6 +165,15 @@ export abstract class Acquirable implements SharedObject {
   }
 
   readonly #attempt: Attempt<boolean> = { attempt: (lookHard) => this.take(lookHard), more: () => this.isFree };
+
+  #yield(options: WaitOptions | undefined): Promise<Guard> {
+    return this.#turns.yield(options?.signal).then(() => this.#wait(options)).catch((error) => {
+      // It may have been rung meanwhile, when it would not have taken it: then nobody else knows that it is to be had.
+      const { words, me } = this.#place;
+      if (!me.isGone && this.isFree) me.parker.wakeOne(words, this.#waiters.at);
+      throw error;
+    });
+  }
 
   #wait(options: WaitOptions | undefined): Promise<Guard> {
     return this.takeLater(options).then((abandoned) => this.guardOf(abandoned));

@@ -205,7 +205,7 @@ export const PIPE_WORDS = 132;
 export const LOCK_OWNER = 64;
 /** Changes each time that somebody takes it. */
 export const LOCK_TURN = 65;
-/** RLock: how often its owner has taken it. Lock: the turn in which its owner took it. */
+/** RLock: how often its owner has taken it. */
 export const LOCK_DEPTH = 66;
 export const LOCK_WAITERS = 68;
 export const LOCK_WORDS = 104;

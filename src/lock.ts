@@ -25,8 +25,29 @@ import { Place } from "./place.ts";
 const LOCK = 5, RLOCK = 6;
 const ABANDONED = -1;
 
-/** What was let go of for a while, and is taken back as it was: the word for depth. */
-export type SetAside = number;
+/** What was let go of for a while, and is taken back as it was. */
+export interface SetAside {
+  readonly depth: number;
+  readonly guards: Guard[];
+}
+
+/**
+ * What a participant knows of a lock while it has it, through whatever objects: the guards that it was given for that, the innermost last. Not in shared memory: where anybody may release, whoever took it could still be
+ * writing when it is another's.
+ */
+interface Hold {
+  guards: Guard[];
+}
+
+const HOLDS = new WeakMap<Participant, Map<number, WeakRef<Hold>>>();
+
+function holdOf({ me, block }: Place): Hold {
+  let holds = HOLDS.get(me);
+  if (holds === undefined) HOLDS.set(me, holds = new Map());
+  let hold = holds.get(block.offset)?.deref();
+  if (hold === undefined) holds.set(block.offset, new WeakRef(hold = { guards: [] }));
+  return hold;
+}
 
 /** For those who wait with a lock in hand: conditions. @internal */
 export const INSIDE: unique symbol = Symbol("inside");
@@ -45,6 +66,9 @@ export interface LockInside {
 
 /** What both kinds of locks have in common. */
 abstract class AnyLock extends Acquirable {
+  /** @internal */
+  protected readonly hold: Hold;
+
   protected constructor(home: Home | Place) {
     super(
       home instanceof Place
@@ -53,6 +77,7 @@ abstract class AnyLock extends Acquirable {
       L.LOCK_WAITERS,
       L.LOCK_TURN,
     );
+    this.hold = holdOf(this.place);
   }
 
   /** Whether anybody holds it now. */
@@ -65,8 +90,11 @@ abstract class AnyLock extends Acquirable {
   /** For conditions. @internal */
   get [INSIDE](): LockInside {
     const { words, at, me } = this.place;
-    const restore = (depth: SetAside) => {
+    const restore = ({ depth, guards }: SetAside, isAbandoned: boolean) => {
       words[at + L.LOCK_DEPTH] = depth;
+      this.hold.guards = guards;
+      // It is told as whoever takes it anew would be.
+      for (const guard of isAbandoned ? guards : []) (guard as { abandoned: boolean }).abandoned = true;
     };
     return {
       home: this.place.home,
@@ -75,17 +103,17 @@ abstract class AnyLock extends Acquirable {
         return this.owner === me.ident;
       },
       setAside: () => {
-        const depth = words[at + L.LOCK_DEPTH];
+        const aside = { depth: words[at + L.LOCK_DEPTH], guards: this.hold.guards };
+        this.hold.guards = [];
         this.letGo(me.ident);
-        return depth;
+        return aside;
       },
       takeBack: (aside) => {
         this.place.check("take back");
-        return this.takeLater(undefined).then(() => restore(aside));
+        return this.takeLater(undefined).then((isAbandoned) => restore(aside, isAbandoned));
       },
       takeBackSync: (aside) => {
-        this.takeSync(undefined);
-        restore(aside);
+        restore(aside, this.takeSync(undefined));
       },
     };
   }
@@ -113,15 +141,19 @@ abstract class AnyLock extends Acquirable {
     const isAbandoned = owner === ABANDONED && Atomics.compareExchange(words, at + L.LOCK_OWNER, ABANDONED, ident) === ABANDONED;
     const isTaken = owner === 0 || isAbandoned;
     if (isTaken) {
-      const turn = ++words[at + L.LOCK_TURN];
-      words[at + L.LOCK_DEPTH] = this.depthAt(turn);
+      words[at + L.LOCK_TURN]++;
+      words[at + L.LOCK_DEPTH] = 1;
+      this.hold.guards.length = 0;
     }
     parker.end();
     return isTaken ? isAbandoned : PENDING;
   }
 
-  /** What the word for depth says of a lock that was just taken, in its so many-th turn. @internal */
-  protected abstract depthAt(turn: number): number;
+  /** @internal */
+  protected give(guard: Guard): Guard {
+    this.hold.guards.push(guard);
+    return guard;
+  }
 
   /** Makes it free if `owner` holds it. False if not. */
   protected letGo(owner: number): boolean {
@@ -178,21 +210,15 @@ export class Lock extends AnyLock {
     return false;
   }
 
-  /** The turn itself, which tells the guards of a process from each other, through whatever objects it took the lock. @internal */
-  protected depthAt(turn: number): number {
-    return turn;
-  }
-
   /** What lets go of it. @internal */
   protected guardOf(abandoned: boolean): Guard {
-    return new Guard(abandoned, this.#release, this.place.words[this.place.at + L.LOCK_DEPTH]);
+    return this.give(new Guard(abandoned, this.#release));
   }
 
-  readonly #release = (turn: number): void => {
-    const { place } = this;
+  readonly #release = (guard: Guard): void => {
+    const { place, hold: { guards } } = this;
     // Released without its guard, it may be another's by now.
-    if (place.isClosed || this.owner !== place.me.ident || place.words[place.at + L.LOCK_DEPTH] !== turn) return;
-    this.letGo(place.me.ident);
+    if (!place.isClosed && guards[guards.length - 1] === guard && this.owner === place.me.ident) this.letGo(place.me.ident);
   };
 }
 
@@ -215,6 +241,7 @@ export class RLock extends AnyLock {
       throw new ProcessError("Cannot release the lock: this process does not hold it, and only its owner may release an RLock");
     }
     const { words, at, me } = this.place;
+    this.hold.guards.pop();
     if (words[at + L.LOCK_DEPTH] > 1) words[at + L.LOCK_DEPTH]--;
     else this.letGo(me.ident);
   }
@@ -229,11 +256,6 @@ export class RLock extends AnyLock {
     return this.owner === this.place.me.ident;
   }
 
-  /** Taken once. @internal */
-  protected depthAt(): number {
-    return 1;
-  }
-
   /** Takes it if it is to be had. @internal */
   protected override take(lookHard: boolean): boolean | typeof PENDING {
     if (!this.isOwn) return super.take(lookHard);
@@ -243,7 +265,7 @@ export class RLock extends AnyLock {
 
   /** What lets go of it. @internal */
   protected guardOf(abandoned: boolean): Guard {
-    return new Guard(abandoned, this.#release);
+    return this.give(new Guard(abandoned, this.#release));
   }
 
   readonly #release = (): void => {
