@@ -167,7 +167,7 @@ export abstract class Acquirable implements SharedObject {
   readonly #attempt: Attempt<boolean> = { attempt: (lookHard) => this.take(lookHard), more: () => this.isFree };
 
   #yield(options: WaitOptions | undefined): Promise<Guard> {
-    return this.#turns.yield(options?.signal).then(() => this.#wait(options)).catch((error) => {
+    return this.#turns.yield().then(() => this.#wait(options)).catch((error) => {
       // It may have been rung meanwhile, when it would not have taken it: then nobody else knows that it is to be had.
       const { words, me } = this.#place;
       if (!me.isGone && this.isFree) me.parker.wakeOne(words, this.#waiters.at);

@@ -23,6 +23,10 @@ export class Turns {
   #share = SHARE_MS;
   /** The turn in which it was let go of, if another is to have it next. */
   #owed: number | null = null;
+  /** What lets another have it first, for all tasks here that come in that moment: so they keep their order. */
+  #yielding: Promise<void> | null = null;
+  /** How many of them have not gone on yet. */
+  #behind = 0;
 
   /** @param word Index in the object of the word that changes with each turn. @param set Who waits. */
   constructor(place: Place, word: number, set: WaitSet, isFree: () => boolean) {
@@ -40,21 +44,29 @@ export class Turns {
     this.#owed = this.#place.words[this.#at];
   }
 
-  /** Whether another is to have it first. */
+  /** Whether another is to have it first, or tasks here wait for that which came before. */
   get isOwed(): boolean {
-    return this.#owed !== null;
+    return this.#owed !== null || this.#behind > 0;
   }
 
   /** Lets another have it, blocking for a moment at most. */
   yieldSync(timeout: number | undefined): void {
+    if (this.#owed === null) return;
     this.#done(this.#place.me.parker.sleepSync(this.#set, this.#attempt(), Math.min(MOMENT_MS, timeout ?? MOMENT_MS), () => false));
   }
 
-  /** Lets another have it, for a moment at most. */
-  yield(signal: AbortSignal | undefined): Promise<void> {
-    const options = { timeout: MOMENT_MS, signal };
-    return this.#place.me.parker.sleep(this.#set, this.#attempt(), options, () => false, this.#place.scope)
+  /** Lets another have it, for a moment at most. What the caller does then, it must do in a reaction to this very promise. */
+  yield(): Promise<void> {
+    const { me: { parker }, scope } = this.#place;
+    const yielding = this.#yielding ??= parker.sleep(this.#set, this.#attempt(), { timeout: MOMENT_MS }, () => false, scope)
       .then((wasTaken) => this.#done(wasTaken));
+    this.#behind++;
+    const goOn = () => {
+      if (--this.#behind === 0) this.#yielding = null;
+    };
+    // Right before the caller's reaction.
+    yielding.then(goOn, goOn);
+    return yielding;
   }
 
   #attempt(): Attempt<boolean> {

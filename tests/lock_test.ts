@@ -6,7 +6,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/lock.ts";
 import { test } from "./harness.ts";
 import { another, collectGarbage, eachBlocking, eachShared, quietly, testRefusals } from "./shared.ts";
-import { fails, isPending, took, until } from "./timing.ts";
+import { fails, isPending, sleep, took, until } from "./timing.ts";
 
 /** Shorter than this is "at once", on a busy machine. */
 const SOON = 2_000;
@@ -17,6 +17,11 @@ const LOCKS: readonly Kind[] = ["Lock", "RLock"];
 /** What only one may have at a time, whoever asks. */
 const EXCLUSIVE: readonly Kind[] = ["Lock", "Semaphore", "BoundedSemaphore"];
 const ALL: readonly Kind[] = ["Lock", "RLock", "Semaphore", "BoundedSemaphore"];
+
+/** Gives the event loop no turn for so long. */
+function busy(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
 
 const make = (ctx: mp.Context, kind: Kind): mp.Acquirable => new ctx[kind]();
 
@@ -483,6 +488,35 @@ eachBlocking("a release wakes who is blocked in other processes, one after anoth
     assert.deepEqual([await said.get(), await said.get()], [false, false]);
   }
   for (const child of children) assert.equal(await child.join(), 0);
+});
+
+eachShared("tasks of one process keep their order when they let another process go first", async (ctx) => {
+  const contests = EXCLUSIVE.map((kind): work.Contest => [make(ctx, kind), ctx.RawArray("int32", 2)]), batches = 50;
+  const child = new ctx.Process({ target: work.contend, args: [contests, 0, batches] }).start();
+  for (const [lock, turns] of contests) {
+    while (turns[1] < batches) {
+      const order: number[] = [];
+      await Promise.all([0, 1, 2, 3].map((i) => lock.withLock(() => void order.push(i))));
+      assert.deepEqual(order, [0, 1, 2, 3]);
+      if (turns[0] > 0) Atomics.add(turns, 1, 1);
+    }
+  }
+  assert.equal(await child.join(), 0);
+  // And when nobody comes, however their timers come about.
+  const lock = new ctx.Lock();
+  for (let round = 0; round < 50; round++) {
+    const guard = await lock.acquire(), waiting = lock.acquire();
+    await sleep(1);
+    guard.release();
+    (await waiting).release();
+    const order: number[] = [];
+    const tasks = [0, 1, 2, 3].map((i) => {
+      setTimeout(() => busy(1), 1);
+      return lock.withLock(() => void order.push(i));
+    });
+    await Promise.all(tasks);
+    assert.deepEqual(order, [0, 1, 2, 3]);
+  }
 });
 
 eachShared("nobody starves where four processes contend", async (ctx) => {
