@@ -1,5 +1,6 @@
 /**
- * Every interleaving of the real code of `src/park.ts`, `monitor.ts`, `heap.ts`, `participant.ts` and the ring, for small numbers of participants that may die at any step, over simulated memory (tests/model/).
+ * Every interleaving of the real code of `src/park.ts`, `monitor.ts`, `heap.ts`, `participant.ts`, the ring, and locks, semaphores, conditions, events and barriers, for small numbers of participants that may die at any
+ * step, over simulated memory (tests/model/).
  * And the same with bugs put in on purpose, which must be found.
  *
  * `--soak` explores the large scenarios too, some of them not to their end. `--traces` tells how it came to each bug.
@@ -23,10 +24,10 @@ const timeoutMs = isSoak ? 7_200_000 : 180_000;
 
 let library: Promise<Library> | undefined;
 
-for (const { name, write, roles, options, least, isLarge } of CASES) {
+for (const { name, write, roles, options, edits, least, isLarge } of CASES) {
   if (isLarge && !isSoak) continue;
   test(`model: ${name}`, async () => {
-    const { outcome, stage, actors } = play(await (library ??= load()), write, roles, options);
+    const { outcome, stage, actors } = play(await (edits === undefined ? library ??= load() : load(edits)), write, roles, options);
     console.log(`  ${outcome.states} states, ${outcome.executions} ends${outcome.isComplete ? "" : ", and there are more"}`);
     if (outcome.failure !== null) assert.fail(tell(outcome.failure, stage, actors));
     assert(outcome.isComplete || isLarge, "not all states were looked at");
@@ -36,8 +37,8 @@ for (const { name, write, roles, options, least, isLarge } of CASES) {
 
 for (const bug of BUGS) {
   test(`model finds a bug put in: ${bug.name}`, async () => {
-    const { write, roles, options } = CASES.find(({ name }) => name === bug.in)!;
-    const { outcome, stage, actors } = play(await load(bug.edits), write, roles, options);
+    const { write, roles, options, edits = [] } = CASES.find(({ name }) => name === bug.in)!;
+    const { outcome, stage, actors } = play(await load([...edits, ...bug.edits]), write, roles, options);
     assert(outcome.failure !== null, `${outcome.states} states were looked at, and the bug was not found`);
     const [what, ...trace] = tell(outcome.failure, stage, actors).split("\n");
     console.log([`  found in state ${outcome.states}: ${what}`, ...(withTraces ? trace : [])].join("\n  "));

@@ -238,9 +238,9 @@ export const BUGS: readonly Bug[] = [
     name: "the lower half of a block is made before the upper",
     edits: move(
       "heap",
-      "Atomics.store(words, at + L.BLOCK_TAG, order << 1);\n    }\n    const serial",
+      "Atomics.store(words, at + L.BLOCK_TAG, order << 1);\n    }\n    const end",
       "const above = Math.max(0, dirty - half);",
-    ).map((edit) => edit.to === "" ? { ...edit, to: "}\n    const serial" } : { ...edit, to: edit.to.replace("}\n    const serial", "") }),
+    ).map((edit) => edit.to === "" ? { ...edit, to: "}\n    const end" } : { ...edit, to: edit.to.replace("}\n    const end", "") }),
     in: "two allocate and free, one may die",
   },
   {
@@ -281,5 +281,280 @@ export const BUGS: readonly Bug[] = [
     name: "who waits at a pipe is not rung when its other end is closed",
     edits: [change("ring_repair", "for (const set of WAIT_SETS) me.parker.wakeAll(words, at + set);")],
     in: "a pipe and its end",
+  },
+
+  // Locks.
+  {
+    name: "who lets go of a lock rings before it is free",
+    edits: [
+      change(
+        "lock",
+        "const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;\n    if (isFree) this.wake();",
+        "this.wake(); const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;",
+      ),
+    ],
+    in: "two take a lock, one may die",
+  },
+  {
+    name: "who has a lock after the dead is not told",
+    edits: [change("lock", "return isTaken ? isAbandoned : PENDING;", "return isTaken ? false : PENDING;")],
+    in: "two take a lock, one may die",
+  },
+  {
+    name: "a burial frees a lock without a word",
+    edits: [
+      change(
+        "lock",
+        "Atomics.compareExchange(words, at + L.LOCK_OWNER, dead, ABANDONED);",
+        "Atomics.compareExchange(words, at + L.LOCK_OWNER, dead, 0);",
+      ),
+    ],
+    in: "two tasks take a lock, one may die",
+  },
+  {
+    name: "a burial leaves a lock to the dead",
+    edits: [change("lock", "Atomics.compareExchange(words, at + L.LOCK_OWNER, dead, ABANDONED);")],
+    in: "two take a lock, one for some time, one may die",
+  },
+  {
+    name: "a burial says that a lock was abandoned whoever has it",
+    edits: [
+      change(
+        "lock",
+        "Atomics.compareExchange(words, at + L.LOCK_OWNER, dead, ABANDONED);",
+        "Atomics.store(words, at + L.LOCK_OWNER, ABANDONED);",
+      ),
+    ],
+    in: "two take a lock, one may die",
+  },
+  {
+    name: "who waits for a lock does not look at its owner's pulse",
+    edits: [change("lock", "owner > 0 && lookHard && !parker.isAlive(owner)", "false")],
+    in: "who waits for a lock buries its owner",
+  },
+  {
+    name: "an RLock is free before it was let go of as often as it was taken",
+    edits: [change("lock", "words[at + L.LOCK_DEPTH] > 1", "words[at + L.LOCK_DEPTH] > 2")],
+    in: "two take a lock twice at once, one may die",
+  },
+  {
+    name: "what a guard stands for is written into a lock that may be another's by then",
+    edits: [
+      change("lock", "this.hold.guards.length = 0;", "words[at + L.LOCK_DEPTH] = words[at + L.LOCK_TURN];"),
+      change(
+        "lock",
+        "return this.give(new Guard(abandoned, this.#release));\n  }\n\n  readonly #release = (guard",
+        "const guard = new Guard(abandoned, this.#release); guard.turn = this.place.words[this.place.at + L.LOCK_DEPTH]; return guard; }\n  readonly #release = (guard",
+      ),
+      change("lock", "guards[guards.length - 1] === guard", "place.words[place.at + L.LOCK_DEPTH] === guard.turn"),
+    ],
+    in: "one takes a lock, another lets go of it, one may die",
+  },
+  {
+    name: "who let others go first, and is aborted, keeps a ring",
+    edits: [change("acquirable", "if (!me.isGone && this.isFree) me.parker.wakeOne(words, this.#waiters.at);")],
+    in: "one lets others take a lock first, and is aborted",
+  },
+
+  // Semaphores.
+  {
+    name: "a release rings before there is a permit",
+    edits: [change("semaphore", "this.give();\n      this.wake();", "this.wake();\n      this.give();")],
+    in: "two take a permit twice each, one may die",
+  },
+  {
+    name: "a permit is taken without looking whether another took it",
+    edits: [
+      change(
+        "semaphore",
+        "Atomics.compareExchange(words, at + L.SEMAPHORE_VALUE, value, value - 1) === value;",
+        "(Atomics.store(words, at + L.SEMAPHORE_VALUE, value - 1), true);",
+      ),
+    ],
+    in: "two take a permit twice each, one may die",
+  },
+  {
+    name: "who took a permit rings nobody though there is another",
+    edits: [change("acquirable", "more: () => this.isFree };", "more: () => false };")],
+    in: "two wait for a permit, two are made",
+  },
+  {
+    name: "permits are not counted anew after a death",
+    edits: [
+      change(
+        "semaphore",
+        "if (enter(words, at + L.BOUNDED_MONITOR, me.parker)) recount(me, words, at);",
+        "enter(words, at + L.BOUNDED_MONITOR, me.parker);",
+      ),
+    ],
+    in: "two take one of a bounded number, one may die",
+  },
+  {
+    name: "the permits of the dead do not come back",
+    edits: [change("semaphore", "if (words[at + L.BOUNDED_TAKEN + slot] !== 0) {", "if (slot < 0) {")],
+    in: "two take one of a bounded number, one may die",
+  },
+  {
+    name: "a burial takes the permits of the dead back, and does not count them",
+    edits: [
+      change(
+        "semaphore",
+        "Atomics.store(words, at + L.BOUNDED_TAKEN + slot, 0);\n      recount(me, words, at);",
+        "Atomics.store(words, at + L.BOUNDED_TAKEN + slot, 0);",
+      ),
+    ],
+    in: "two tasks take one of a bounded number, one may die",
+  },
+  {
+    name: "who gives a permit back for another has one less itself",
+    edits: [change("semaphore", "if (words[taken + me.slot] > 0) return taken + me.slot;", "return taken + me.slot;")],
+    in: "one takes one of a bounded number, another gives it back, one may die",
+  },
+
+  // Conditions.
+  {
+    name: "the notifications of the dead do not go to others",
+    edits: [
+      change(
+        "condition",
+        "words[notified] -= words[notified] >= TAKEN_UP ? TAKEN_UP : 1) notifyOne(me, words, at);",
+        "words[notified] = 0);",
+      ),
+    ],
+    in: "two wait for a condition, one is notified, one may die",
+  },
+  {
+    name: "a notification is done with before the lock was taken back",
+    edits: [
+      change("condition", "words[notified] - 1 + TAKEN_UP", "words[notified] - 1"),
+      change("condition", "words[notified] - TAKEN_UP));", "words[notified]));"),
+    ],
+    in: "two wait for a condition, one is notified, one may die",
+  },
+  {
+    name: "who waits for a condition is counted after it let go of the lock",
+    edits: [
+      change(
+        "condition",
+        "words[waiting]++;\n    });\n    return this.#lock[INSIDE].setAside();",
+        "words[waiting]++;\n    });\n    return aside;",
+      ),
+      change("condition", "#arrive(): SetAside {", "#arrive(): SetAside { const aside = this.#lock[INSIDE].setAside();"),
+    ],
+    in: "one waits for a condition, one notifies it, one may die",
+  },
+  {
+    name: "whose time is up takes its notification along",
+    edits: [change("condition", "if (this.#takeUpInside(stay)) return true;")],
+    in: "two wait for a condition, one for some time, one is notified",
+  },
+  {
+    name: "a notification rings nobody",
+    edits: [change("condition", "me.parker.wakeSlot(words, at + L.CONDITION_WAITERS, first);")],
+    in: "one waits for a condition, one notifies it, one may die",
+  },
+  {
+    name: "who takes a lock back from the dead is not told",
+    edits: [change("lock", "(guard as { abandoned: boolean }).abandoned = true;", ";")],
+    in: "one waits for a condition, one notifies it, one may die",
+  },
+
+  // Events.
+  {
+    name: "an event wakes those who wait before it is set",
+    edits: [
+      change(
+        "event",
+        'if (this.#change("set", 0)) parker.wakeAll(this.#waiters.words, this.#waiters.at);',
+        'parker.wakeAll(this.#waiters.words, this.#waiters.at); this.#change("set", 0);',
+      ),
+    ],
+    in: "two wait for an event, it is set, one may die",
+  },
+  {
+    name: "an event wakes one of those who wait",
+    edits: [change("event", "parker.wakeAll(", "parker.wakeOne(")],
+    in: "two wait for an event, it is set, one may die",
+  },
+  {
+    name: "who waits for an event looks only whether it is set now",
+    edits: [change("event", "(now & 1) === 1 || now !== before || PENDING", "(now & 1) === 1 || PENDING")],
+    in: "one waits for an event twice, it is set and cleared, one may die",
+  },
+  {
+    name: "an event is set without looking whether another set it",
+    edits: [
+      change(
+        "event",
+        "if (Atomics.compareExchange(words, at + L.EVENT_STATE, state, state + 1 | 0) === state) return true;",
+        "Atomics.add(words, at + L.EVENT_STATE, 1); return true;",
+      ),
+    ],
+    in: "two set an event, one of them clears it, one may die",
+  },
+
+  // Barriers.
+  {
+    name: "a burial does not break a barrier",
+    edits: [
+      change(
+        "barrier",
+        "Atomics.store(words, at + L.BARRIER_STATE, BROKEN);\n      words[at + L.BARRIER_ARRIVED] -=",
+        "words[at + L.BARRIER_ARRIVED] -=",
+      ),
+    ],
+    in: "two meet at a barrier with an action twice, one may die",
+  },
+  {
+    name: "the next round begins before the last is over",
+    edits: [
+      change(
+        "barrier",
+        "Atomics.store(words, at + L.BARRIER_ROUND, words[at + L.BARRIER_ROUND] + 1 | 0);\n  beginRound(me, words, at);",
+        "beginRound(me, words, at); Atomics.store(words, at + L.BARRIER_ROUND, words[at + L.BARRIER_ROUND] + 1 | 0); words[at + L.BARRIER_COUNTED]++;",
+      ),
+    ],
+    in: "two meet at a barrier twice, one may die",
+  },
+  {
+    name: "who waits at a barrier looks whether it is broken after looking whether the round is over",
+    edits: [
+      change("barrier", "const state = this.#load(L.BARRIER_STATE);"),
+      change("barrier", "if (state === BROKEN) {\n      throw", "if (this.#load(L.BARRIER_STATE) === BROKEN) {\n      throw"),
+    ],
+    in: "two meet at a barrier, one aborts it, one may die",
+  },
+  {
+    name: "whose time is up does not look whether the others passed just then",
+    edits: [
+      change(
+        "barrier",
+        "if (outcome === PENDING && !this.#break(arrival)) outcome = this.#outcome(arrival);",
+        "if (outcome === PENDING) this.#break(arrival);",
+      ),
+    ],
+    in: "two meet at a barrier, one for some time, one may die",
+  },
+  {
+    name: "who waited when a barrier was reset passes",
+    edits: [change("barrier", "words[at + L.BARRIER_BROKEN + slot] = round + 1 | 0;", ";")],
+    in: "two meet at a barrier, one resets it, one may die",
+  },
+  {
+    name: "the last to come wakes nobody",
+    edits: [
+      change(
+        "barrier",
+        "if (arrival !== PENDING && arrival.isLast && this.#action === null) me.parker.wakeAll(this.#waiters.words, this.#waiters.at);",
+      ),
+    ],
+    in: "two meet at a barrier twice, one may die",
+  },
+  {
+    name: "a barrier whose action failed is not broken",
+    edits: [
+      change("barrier", "} catch (error) {\n      this.#break(arrival);\n      throw error;", "} catch (error) {\n      throw error;"),
+    ],
+    in: "two meet at a barrier whose action fails, one may die",
   },
 ];

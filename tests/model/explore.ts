@@ -25,6 +25,8 @@ export interface Standing {
   readonly results: readonly unknown[];
   /** The operation that it was in, if any. */
   readonly operation: string | null;
+  /** What it read in that operation when it looked at a word for the first time; undefined if it did not. */
+  firstRead(address: number): number | undefined;
 }
 
 /** One line of a trace. */
@@ -283,6 +285,8 @@ class Exploration {
     switch (node.op) {
       case M.BEGIN:
         return actor.operations[node.address].when !== undefined;
+      case M.ENTER:
+        return this.#isAwaited(actor, node.address);
       case M.ALIVE:
         return this.#model.deaths > 0;
       case M.UNPARK:
@@ -315,7 +319,7 @@ class Exploration {
 
   #note(actor: Actor, node: Node): void {
     const { op } = node;
-    if (op <= M.READ_BYTE) {
+    if (op <= M.READ_BYTE || op === M.ENTER) {
       this.#noteUse(actor, node.address, isWrite(op), this.#owned(actor));
       this.#noteEver(node.address, 1 << actor.index);
     } else if (op === M.UNPARK || op === M.ROUSE) this.#noteUse(actor, this.#sleeperOf(node), true, 0);
@@ -368,6 +372,13 @@ class Exploration {
         state,
         results: (node.op === M.END || node.op === M.BEGIN ? node : begun).results ?? [],
         operation: hasBegun ? actor.operations[begun.address]?.name ?? null : null,
+        firstRead(address) {
+          let read: number | undefined;
+          for (let { key, parent } = node; parent !== null && parent !== begun; { key, parent } = parent) {
+            if (parent.address === address && parent.op <= M.LOAD) read = key;
+          }
+          return read;
+        },
       };
     });
     const machine = this.#machine;
@@ -429,7 +440,7 @@ function mayBegin(actor: Actor, node: Node): boolean {
 }
 
 function isWrite(op: number): boolean {
-  return op >= M.WRITE && op <= M.CAS;
+  return op >= M.WRITE && op <= M.CAS || op === M.ENTER;
 }
 
 /** Dying before a step that changes nothing is the same as dying before the next that does. */

@@ -2,7 +2,8 @@
  * The library's own sources, as they are now, over simulated memory.
  *
  * They are copied to a directory of their own, changed in three ways, and imported from there: private fields get ordinary names, so that the state of an object can be compared; the names
- * `Atomics`, `Int32Array` and so on mean those of the model; and constants that are only sizes and times are small. Nothing else is touched, but for bugs put in on purpose.
+ * `Atomics`, `Int32Array` and so on mean those of the model; and constants that are only sizes and times are small. Nothing else is touched, but for bugs put in on purpose, and, where a scenario says so, for what has
+ * scenarios of its own and is made plain in others (`PLAIN_MONITORS`, `PLAIN_LOCKS`).
  *
  * @module
  */
@@ -32,23 +33,39 @@ export interface Library {
   readonly ring: typeof import("../../src/ring.ts");
   readonly messages: typeof import("../../src/messages.ts");
   readonly arenaHome: typeof import("../../src/arena_home.ts");
+  readonly codecClasses: typeof import("../../src/codec_classes.ts");
+  readonly lock: typeof import("../../src/lock.ts");
+  readonly semaphore: typeof import("../../src/semaphore.ts");
+  readonly condition: typeof import("../../src/condition.ts");
+  readonly event: typeof import("../../src/event.ts");
+  readonly barrier: typeof import("../../src/barrier.ts");
+  readonly action: typeof import("../../src/action.ts");
+  readonly errors: typeof import("../../src/errors.ts");
 }
 
 const SOURCES = new URL("../../src/", import.meta.url);
 /** Modules that touch shared memory, clocks or promises. */
 const SIMULATED = [
+  "acquirable",
   "arena",
   "arena_home",
   "backlog",
+  "barrier",
+  "condition",
+  "event",
   "heap",
   "holding",
+  "lock",
   "messages",
   "monitor",
   "park",
   "participant",
+  "place",
   "record",
   "ring",
   "ring_repair",
+  "semaphore",
+  "turns",
 ];
 
 /** Words in the simulated arena. */
@@ -71,6 +88,28 @@ const SMALL: readonly Edit[] = [
   constant("ring", "LARGEST_SEGMENT", "128"),
   constant("ring", "USUAL_SEGMENT", "128"),
   constant("ring", "LARGEST_INLINE", "4"),
+];
+
+/**
+ * Monitors that are entered in one step, as soon as nobody alive is inside: far fewer states. How they are waited for is explored by itself, and with rings.
+ */
+export const PLAIN_MONITORS: readonly Edit[] = [
+  {
+    file: "monitor",
+    from: "if (Atomics.compareExchange(words, at + L.MONITOR_OWNER, 0, parker.ident) === 0) return false;",
+    to: "return Atomics.enter(words, at + L.MONITOR_OWNER, parker.ident) !== 0;",
+  },
+];
+
+/** Likewise locks, for what is built on them. */
+export const PLAIN_LOCKS: readonly Edit[] = [
+  ...PLAIN_MONITORS,
+  {
+    file: "lock",
+    from: "let owner = Atomics.compareExchange(words, at + L.LOCK_OWNER, 0, ident);",
+    to: "let owner = -Atomics.enter(words, at + L.LOCK_OWNER, ident);",
+  },
+  { file: "lock", from: "Atomics.compareExchange(words, at + L.LOCK_OWNER, ABANDONED, ident) === ABANDONED", to: "true" },
 ];
 
 /** An edit that gives a constant another value. */
@@ -97,17 +136,24 @@ export async function load(edits: readonly Edit[] = []): Promise<Library> {
       writeFileSync(join(directory, file), text);
     }
     const get = (name: string) => import(pathToFileURL(join(directory, `${name}.ts`)).href);
-    const [layout, arena, park, monitor, participant, ring, messages, arenaHome] = [
-      await get("layout"),
-      await get("arena"),
-      await get("park"),
-      await get("monitor"),
-      await get("participant"),
-      await get("ring"),
-      await get("messages"),
-      await get("arena_home"),
-    ];
-    return { layout, arena, park, monitor, participant, ring, messages, arenaHome };
+    return {
+      layout: await get("layout"),
+      arena: await get("arena"),
+      park: await get("park"),
+      monitor: await get("monitor"),
+      participant: await get("participant"),
+      ring: await get("ring"),
+      messages: await get("messages"),
+      arenaHome: await get("arena_home"),
+      codecClasses: await get("codec_classes"),
+      lock: await get("lock"),
+      semaphore: await get("semaphore"),
+      condition: await get("condition"),
+      event: await get("event"),
+      barrier: await get("barrier"),
+      action: await get("action"),
+      errors: await get("errors"),
+    };
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -217,6 +263,10 @@ export const atomics = {
   orBlindly: atomic(M.OR, Atomics.or, true),
   exchangeBlindly: atomic(M.EXCHANGE, Atomics.exchange),
   compareExchange: atomic(M.CAS, Atomics.compareExchange),
+  /** {@linkcode PLAIN_MONITORS}. */
+  enter: atomic(M.ENTER, () => {
+    throw new Error("unreachable: monitors are in simulated memory");
+  }),
 };
 
 const REPLACEMENTS = {

@@ -18,12 +18,13 @@ export const READ_BYTE = 12,
   LISTEN = 17,
   DETACH = 18,
   IDLE = 19,
-  BEGIN = 20,
-  END = 21,
-  FAIL = 22;
+  ENTER = 20,
+  BEGIN = 21,
+  END = 22,
+  FAIL = 23;
 
 export const OP_NAMES: readonly string[] = (
-  "read load write writeByte store add sub and or xor exchange compareExchange readByte alive? park unpark rouse listen detach idle begin end fail"
+  "read load write writeByte store add sub and or xor exchange compareExchange readByte alive? park unpark rouse listen detach idle enter begin end fail"
 ).split(" ");
 
 /** What a step gives that cannot be made now. */
@@ -44,6 +45,7 @@ export const MOST_ACTORS = 8;
 /** What the machine must know of an actor. */
 export interface Body {
   readonly index: number;
+  readonly ident: number;
   /** Index of its bell. */
   readonly bell: number;
   /** Whether its event loop is woken by a door of its own, not by the bell's word. */
@@ -67,6 +69,7 @@ export class Machine {
   /** Which words are seen relative to what was read last. */
   readonly #relative: Uint8Array;
   readonly #bells = new Map<number, Body>();
+  readonly #idents = new Map<number, number>();
   readonly #epoch: number;
   #trail = new Int32Array(1 << 16);
   mark = 0;
@@ -84,6 +87,7 @@ export class Machine {
 
   addBody(body: Body): void {
     this.#bells.set(body.bell, body);
+    this.#idents.set(body.ident, body.index);
     this.#relative[body.bell] = 1;
     const ghost = this.size + body.index * GHOSTS_PER_ACTOR;
     this.#relative[ghost + G_BELL_BASE] = this.#relative[ghost + G_EPOCH_BASE] = 1;
@@ -142,6 +146,7 @@ export class Machine {
     const ghost = this.size + body.index * GHOSTS_PER_ACTOR;
     if (step.op === PARK) return this.words[ghost + G_PARKED] !== 1;
     if (step.op === IDLE) return this.#hasEvent(body, ghost);
+    if (step.op === ENTER) return this.#mayEnter(step.address);
     return step.op < END;
   }
 
@@ -214,6 +219,12 @@ export class Machine {
         if (!body.hasDoor) this.write(ghost + G_LISTENING, 0);
         return 0;
       }
+      case ENTER: {
+        if (!this.#mayEnter(address)) return BLOCKED;
+        const isTakenOver = words[address] !== 0;
+        this.write(address, a);
+        return isTakenOver ? 1 : 0;
+      }
       case BEGIN: {
         const ghost = this.size + body.index * GHOSTS_PER_ACTOR;
         this.write(ghost + G_BELL_BASE, words[body.bell]);
@@ -249,6 +260,12 @@ export class Machine {
     }
     if (this.#relative[address] === 1) return 0;
     return op !== EXCHANGE && b === 1 ? 0 : old;
+  }
+
+  /** Whether nobody alive is in a monitor. */
+  #mayEnter(address: number): boolean {
+    const owner = this.#idents.get(this.words[address]);
+    return owner === undefined || !this.isAlive(owner);
   }
 
   #hasEvent(body: Body, ghost: number): boolean {

@@ -37,7 +37,6 @@ export interface Operation<W> {
 /** An actor. */
 export interface Actor<W = unknown> extends M.Body {
   readonly name: string;
-  readonly ident: number;
   readonly slot: number;
   /** Makes its objects. */
   prologue(): W;
@@ -258,8 +257,8 @@ export class Run {
   #directly(op: number, address: number, a: number, b: number): number {
     const { words } = this.#machine;
     if (op <= M.LOAD) return words[address];
-    if (op >= M.PARK && op !== M.DETACH) return 0;
-    return this.#machine.perform({ index: 0, bell: 0, hasDoor: false }, { op, address, a, b });
+    if (op >= M.PARK && op !== M.DETACH && op !== M.ENTER) return 0;
+    return this.#machine.perform({ index: 0, ident: 0, bell: 0, hasDoor: false }, { op, address, a, b });
   }
 }
 

@@ -33,6 +33,7 @@ export interface Stage {
   readonly load: (index: number) => number;
   readonly store: (index: number, value: number) => void;
   readonly add: (index: number, value: number) => number;
+  readonly exchange: (index: number, value: number) => number;
   /** The truth about an actor, by its ident. */
   readonly isAlive: (ident: number) => boolean;
   /** Words with names, for traces: first index, count, name. */
@@ -96,6 +97,7 @@ export function play(
     load: (index) => Run.active!.access(M.LOAD, machine.ghosts + index, 0, 0),
     store: (index, value) => void Run.active!.access(M.STORE, machine.ghosts + index, value, 0),
     add: (index, value) => Run.active!.access(M.ADD, machine.ghosts + index, value, 0),
+    exchange: (index, value) => Run.active!.access(M.EXCHANGE, machine.ghosts + index, value, 0),
     isAlive: (ident) => Run.active!.access(M.ALIVE, M.aliveWord(machine.size, slots.get(ident & L.IDENT_SLOT_MASK)!), 0, 0) === 1,
     names: [],
     monitors: [L.HEAP_LOCK + L.MONITOR_OWNER],

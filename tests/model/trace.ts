@@ -43,7 +43,7 @@ export function tell({ error, trace }: Failure, stage: Stage, actors: readonly A
 
 function describe(node: M.Step, gave: number, actor: Actor, name: Naming): string {
   const { op, address, a, b } = node;
-  const word = op <= M.CAS ? name.word(address) : "";
+  const word = op <= M.CAS || op === M.ENTER ? name.word(address) : "";
   const value = (v: number) => name.value(address, v);
   switch (op) {
     case M.READ:
@@ -56,6 +56,8 @@ function describe(node: M.Step, gave: number, actor: Actor, name: Naming): strin
       return `write byte ${b} of ${word} := ${a}`;
     case M.CAS:
       return `compareExchange ${word}: ${value(a)} → ${value(b)}${gave === a ? "" : `, but it is ${value(gave)}`}`;
+    case M.ENTER:
+      return `enter ${word}${gave === 0 ? "" : gave === 1 ? ", taking it over" : ", in vain"}`;
     case M.ALIVE:
       return `is ${name.actor(address)} alive? ${gave === 1 ? "yes" : "no"}`;
     case M.PARK:
