@@ -146,9 +146,14 @@ function isOneForAll(data: SharedData): boolean {
   return data.place.me.arena.memory.kind !== "mapped";
 }
 
+/** The buffer in which the data is, and where. Never an empty one: Bun makes none over given memory. */
+function rangeOf(data: SharedData, byteLength: number): { buffer: ArrayBufferLike; start: number } {
+  return data.place.me.arena.range(data.offset, Math.max(1, byteLength));
+}
+
 /** Lets go of memory, if nobody here can see it any more. */
 function dispose(data: SharedData, buffer: ArrayBufferLike): void {
-  if (isOneForAll(data)) return;
+  if (isOneForAll(data) || data.place.isClosed) return;
   (buffer as ArrayBuffer).transfer(0);
   data.close();
 }
@@ -188,7 +193,7 @@ export class RecordArray<F extends Fields = Fields> {
     this.#data = data;
     this.#type = type;
     this.length = length;
-    const { buffer, start } = data.place.me.arena.range(data.offset, type.byteLength(length));
+    const { buffer, start } = rangeOf(data, type.byteLength(length));
     this.#buffer = buffer;
     this.columns = type.columns(buffer, start, length);
     for (const column of Object.values(this.columns)) kept(column as object, data);
@@ -336,7 +341,7 @@ function arrayOf(data: SharedData, type: Kind | StructType, length: number): obj
       if (data.lockPart === false) Object.defineProperty(array, "getLock", { value: undefined });
       return new Proxy(array, INDEXED);
     }
-    const { buffer, start } = data.place.me.arena.range(data.offset, length * type.array.BYTES_PER_ELEMENT);
+    const { buffer, start } = rangeOf(data, length * type.array.BYTES_PER_ELEMENT);
     return new (classOf(type))({ data, kind: type, buffer, start, length });
   } catch (error) {
     data.close();

@@ -84,17 +84,20 @@ export class StructType<F extends Fields = Fields> {
     return object;
   }
 
-  /** Stores the fields that an object has. @throws {TypeError} It has another. @internal */
+  /** Stores the fields that an object has. @throws {TypeError} It has another, or one is no value of its type. @internal */
   assign(target: object, values: unknown): void {
     if (typeof values !== "object" || values === null) {
       throw new TypeError(`Cannot store ${String(values)} as a record: an object with ${Object.keys(this.fields).join(", ")} is needed`);
     }
-    for (const [name, value] of Object.entries(values)) {
+    const all = Object.entries(values);
+    // All of them, or none.
+    for (const [name, value] of all) {
       if (!Object.hasOwn(this.fields, name)) {
         throw new TypeError(`Cannot store a field "${name}" of a record: it has ${Object.keys(this.fields).join(", ")}`);
       }
-      (target as Record<string, unknown>)[name] = value;
+      kindOf(this.fields[name]).toStored(value);
     }
+    for (const [name, value] of all) (target as Record<string, unknown>)[name] = value;
   }
 
   #columns(length: number): Column[] {

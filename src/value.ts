@@ -21,11 +21,15 @@ const DATA: unique symbol = Symbol("data"), CURRENT: unique symbol = Symbol("cur
 
 /** What is common to shared values of all types. */
 abstract class AnyValue<V> implements SharedObject {
-  /** @internal */
-  readonly [DATA]: SharedData;
+  readonly #data: SharedData;
 
   protected constructor(data: SharedData) {
-    this[DATA] = data;
+    this.#data = data;
+  }
+
+  /** No property of its own: what is copied of a record is its fields. @internal */
+  get [DATA](): SharedData {
+    return this.#data;
   }
 
   /**
@@ -76,28 +80,32 @@ type Step = (cell: Int32Array, index: number, value: number) => number;
 
 /** A value in shared memory. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
 export class SharedValue<T extends ElementType = ElementType> extends AnyValue<ElementOf<T>> {
-  /** @internal */
-  readonly [TYPE]: Kind;
+  readonly #kind: Kind;
   readonly #cell: AnyTypedArray;
 
   /** Values are made by {@linkcode Value} and {@linkcode RawValue}. @internal */
   constructor(data: SharedData, kind: Kind) {
     super(data);
-    this[TYPE] = kind;
+    this.#kind = kind;
     const { arena } = data.place.me;
     const { buffer, byteOffset } = arena.window(data.offset).bytes;
     this.#cell = new kind.array(buffer, byteOffset + arena.byteIndex(data.offset), 1);
   }
 
+  /** @internal */
+  get [TYPE](): Kind {
+    return this.#kind;
+  }
+
   /** The value. Integers that are too large wrap, as in C. @throws {TypeError} What is assigned is no value of its type. */
   get value(): ElementOf<T> {
     this[DATA].place.check("read");
-    return this[TYPE].fromStored(this.#cell[0]) as ElementOf<T>;
+    return this.#kind.fromStored(this.#cell[0]) as ElementOf<T>;
   }
 
   set value(value: ElementOf<T>) {
     this[DATA].place.check("write to");
-    this.#cell[0] = this[TYPE].toStored(value) as never;
+    this.#cell[0] = this.#kind.toStored(value) as never;
     this[DATA].stored();
   }
 
@@ -133,7 +141,7 @@ export class SharedValue<T extends ElementType = ElementType> extends AnyValue<E
 
   /** Puts an integer in the place of `expected`, if that is there, in one step. @return What was there. @throws {ProcessError} It is no integer. */
   compareExchange(expected: ElementOf<T>, value: ElementOf<T>): ElementOf<T> {
-    const wanted = this[TYPE].toStored(expected) as number;
+    const wanted = this.#kind.toStored(expected) as number;
     return this.#step((cell, index, stored) => Atomics.compareExchange(cell, index, wanted, stored), value);
   }
 
@@ -151,10 +159,10 @@ export class SharedValue<T extends ElementType = ElementType> extends AnyValue<E
   #step(step: Step, value: unknown): ElementOf<T> {
     const data = this[DATA];
     data.place.check("change");
-    if (!this[TYPE].isInteger) {
+    if (!this.#kind.isInteger) {
       throw new ProcessError(`Cannot change a value of type "${this[TYPE].name}" in one step, only integers; hold its lock meanwhile`);
     }
-    const before = step(this.#cell as Int32Array, 0, this[TYPE].toStored(value) as number);
+    const before = step(this.#cell as Int32Array, 0, this.#kind.toStored(value) as number);
     data.changed();
     return before as ElementOf<T>;
   }
@@ -175,15 +183,19 @@ export class LockedValue<T extends ElementType = ElementType> extends SharedValu
 
 /** A record in shared memory; its fields are properties. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
 export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F>> {
-  /** @internal */
-  readonly [TYPE]: StructType<F>;
+  readonly #type: StructType<F>;
 
   /** Records are made by {@linkcode Value} and {@linkcode RawValue}. @internal */
   constructor(data: SharedData, type: StructType<F>) {
     super(data);
-    this[TYPE] = type;
+    this.#type = type;
     const { buffer, start } = data.place.me.arena.range(data.offset, type.byteLength(1));
     type.define(this, type.columns(buffer, start, 1), 0, () => data.place.check("use"), () => data.stored());
+  }
+
+  /** @internal */
+  get [TYPE](): StructType<F> {
+    return this.#type;
   }
 
   /** What travels of it. @internal */
@@ -207,7 +219,7 @@ export class LockedRecord<F extends Fields = Fields> extends SharedRecord<F> {
 
   /** The same record, without its lock. */
   getObj(): SharedRecord<F> & RecordOf<F> {
-    return new SharedRecord(this[DATA].withoutLock(), this[TYPE]) as SharedRecord<F> & RecordOf<F>;
+    return recordOf(this[DATA].withoutLock(), this[TYPE], false) as SharedRecord<F> & RecordOf<F>;
   }
 }
 
@@ -264,7 +276,8 @@ function valueOf(data: SharedData, kind: Kind, hasLock: boolean): SharedValue {
 }
 
 function recordOf(data: SharedData, type: StructType, hasLock: boolean): SharedRecord {
-  return hasLock ? new LockedRecord(data, type) : new SharedRecord(data, type);
+  // A name that is mistyped is no new field.
+  return Object.preventExtensions(hasLock ? new LockedRecord(data, type) : new SharedRecord(data, type));
 }
 
 /** Both makers of a start method. @param home The memory in which they make values. */
