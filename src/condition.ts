@@ -191,6 +191,7 @@ export class Condition implements SharedObject {
    */
   async waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
     this.#checkMine("wait for");
+    options?.signal?.throwIfAborted();
     const deadline = deadlineOf(options?.timeout);
     for (;;) {
       const result = predicate();

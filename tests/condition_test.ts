@@ -266,7 +266,7 @@ eachShared("an aborted wait takes the lock back, and its notification goes to an
   assert.isTrue(await second);
   await condition.withLock(async () => {
     await fails(() => condition.wait({ signal: abort.signal }), RangeError);
-    await fails(() => condition.waitFor(() => false, { signal: abort.signal }), RangeError);
+    for (const isSo of [false, true]) await fails(() => condition.waitFor(() => isSo, { signal: abort.signal }), RangeError);
     assert.isTrue(condition.locked());
   });
   assert.isFalse(condition.locked());
@@ -335,18 +335,22 @@ eachShared("what one was notified of who is killed before it goes on, goes to an
   assert.isTrue(await waits[1]);
 });
 
-eachShared("who waits gets the lock back of one who was killed with it", async (ctx) => {
-  const condition = new ctx.Condition(), said = new ctx.Queue(), word = new ctx.Queue();
-  const waiting = condition.withLock(async () => {
-    const wasNotified = await condition.wait({ timeout: 4 * T });
-    return [wasNotified, condition.locked()];
-  });
-  const child = new ctx.Process({ target: work.hold, args: [condition, said, word] }).start();
-  assert.equal(await said.get(), "held");
-  child.kill();
-  assert.deepEqual(await waiting, [false, true]);
-  await child.join();
-  assert.isFalse(condition.locked());
+eachShared("who waits gets the lock back of one who was killed with it, and is told", async (ctx) => {
+  for (const lock of [new ctx.Lock(), new ctx.RLock()]) {
+    const condition = new ctx.Condition(lock), said = new ctx.Queue(), word = new ctx.Queue();
+    const guard = await condition.acquire(), waiting = condition.wait();
+    const child = new ctx.Process({ target: work.meddle, args: [condition, said, word] }).start();
+    assert.equal(await said.get(), "notified");
+    assert.isTrue(await isPending(waiting));
+    assert.isFalse(guard.abandoned);
+    child.kill();
+    assert.isTrue(await waiting);
+    assert.isTrue(guard.abandoned);
+    assert.isTrue(condition.locked());
+    await child.join();
+    guard.release();
+    assert.isFalse((await condition.acquire()).abandoned);
+  }
 });
 
 eachShared("no notification is lost between producers and consumers", async (ctx) => {
