@@ -574,7 +574,7 @@ eachMethod("children killed at any moment of their start are joined", async (ctx
 }, { methods: OWN_THREAD, timeoutMs: 120_000 });
 
 eachMethod("children can be killed while their module waits for another that awaits something", async (ctx) => {
-  const start = () => new ctx.Process({ target: awaiting.nothing, stdio: "ignore" }).start();
+  const start = () => new ctx.Process({ target: awaiting.finish, stdio: "ignore" }).start();
   const begin = performance.now();
   assert.equal(await start().join(), 0);
   const usualMs = performance.now() - begin;
