@@ -1,6 +1,7 @@
 /** Reading an array that a Python program made, where it lies, and writing into it: nothing is copied or sent but its name. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import * as mp from "@polyproc/multiprocessing";
 
 const PYTHON = `
@@ -20,14 +21,15 @@ block.unlink()
 
 if (mp.isMain(import.meta)) {
   const python = spawn("python3", ["-c", PYTHON], { stdio: ["pipe", "pipe", "inherit"] });
-  const [name] = await once(python.stdout.setEncoding("utf8"), "data") as [string];
+  const lines = createInterface({ input: python.stdout });
+  const [name] = await once(lines, "line") as [string];
 
-  const block = new mp.SharedMemory({ name: name.trim() });
+  const block = new mp.SharedMemory({ name });
   const numbers = new Float64Array(block.buf.buffer, 0, 1_000_000);
   console.log(`here: ${numbers.length} numbers, their sum is ${numbers.reduce((sum, number) => sum + number)}`);
   numbers[0] = 0.5;
 
-  python.stdout.pipe(process.stdout);
+  lines.on("line", (line) => console.log(line));
   python.stdin.end("\n");
   await once(python, "close");
   block.close();
