@@ -55,13 +55,20 @@ export {
   parentProcess,
   setStartMethod,
 } from "./src/context.ts";
+export { type CurrentTask, currentTask } from "./src/current_task.ts";
 export type { ElementOf, ElementType, TypedArrayOf } from "./src/element_type.ts";
 export * from "./src/errors.ts";
 export { Event } from "./src/event.ts";
 export { Lock, RLock } from "./src/lock.ts";
+export { type ExecutorMapOptions, type ExecutorOptions, ProcessPoolExecutor } from "./src/executor.ts";
+export { asCompleted, Future, type WaitedFutures, waitFutures, type WaitFuturesOptions } from "./src/future.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
 export type { WaitOptions } from "./src/park.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
+export { Pool, type ResultOf, ThreadPool } from "./src/pool.ts";
+export type { ImapOptions, MapOptions, PoolOptions, Progress, TaskOptions } from "./src/pool_options.ts";
+export type { Latency, PoolEvent, PoolEvents, PoolStats, WorkerExit, WorkerStart, WorkerStats } from "./src/pool_stats.ts";
+export { AsyncResult } from "./src/pool_task.ts";
 export { Process, type ProcessOptions, type Target } from "./src/process.ts";
 export { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./src/queue.ts";
 export type { CurrentProcess, ParentProcess } from "./src/scene.ts";

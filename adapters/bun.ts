@@ -15,7 +15,20 @@ import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, filesIn, follow, kill, onCrash, publish, standard } from "./standard.ts";
+import {
+  cores,
+  filesIn,
+  follow,
+  histogram,
+  kill,
+  memoryUsed,
+  onCrash,
+  onInterrupt,
+  publish,
+  quietly,
+  serve,
+  standard,
+} from "./standard.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 /** What is used of `bun:ffi`. */
@@ -250,7 +263,12 @@ export const adapter: Adapter = {
     return sharing.named;
   },
   kill,
+  serve: (nice) => serve(bun.isMainThread, nice),
+  memoryUsed: () => memoryUsed(bun.isMainThread),
+  histogram,
+  quietly,
   onExit: (run) => void process.on("exit", run),
+  onInterrupt: (run) => onInterrupt(bun.isMainThread, run),
   onCrash: onCrashOrRejection,
   origin,
   follow,

@@ -18,7 +18,7 @@ import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_stack.ts";
 import { AF_UNIX, FIONCLEX, signalName, signalNumber, SOCK_CLOEXEC, SOCK_STREAM } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, kill, nodeProcess, onCrash, publish, standard } from "./standard.ts";
+import { cores, histogram, kill, memoryUsed, nodeProcess, onCrash, publish, serve, standard } from "./standard.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 const isMainThread = typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "undefined";
@@ -343,6 +343,18 @@ export const adapter: Adapter = {
     }
     return false;
   },
+  serve(nice) {
+    // By Deno's own means: Node's cost 10 ms to load.
+    if (isMainThread) Deno.addSignalListener("SIGINT", () => {});
+    serve(false, nice);
+  },
+  memoryUsed: () => isMainThread ? Deno.memoryUsage().rss : memoryUsed(false),
+  histogram,
+  quietly(ms, run) {
+    const timer = setTimeout(run, ms);
+    Deno.unrefTimer(timer);
+    return () => clearTimeout(timer);
+  },
   onExit(run) {
     if (!isMainThread) return nodeProcess().on("exit", run);
     let isDone = false;
@@ -353,6 +365,8 @@ export const adapter: Adapter = {
     globalThis.addEventListener("unload", () => once(Deno.exitCode));
     onMainCrash(() => once(1)); // which has no `unload`
   },
+  // Who else listens cannot be known.
+  onInterrupt: () => () => {},
   onCrash: isMainThread ? onMainCrash : onCrash,
   origin,
   follow,

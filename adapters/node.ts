@@ -25,7 +25,7 @@ import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_v8.ts";
 import type { Foreign } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, filesIn, follow, kill, onCrash, publish } from "./standard.ts";
+import { cores, filesIn, follow, histogram, kill, memoryUsed, onCrash, onInterrupt, publish, quietly, serve } from "./standard.ts";
 import { startThread, threadBirth } from "./threads.ts";
 
 /** Rings when something comes through a pipe of its own. */
@@ -194,7 +194,12 @@ export const adapter: Adapter = {
     return sharing.named;
   },
   kill,
+  serve: (nice) => serve(threads.isMainThread, nice),
+  memoryUsed: () => memoryUsed(threads.isMainThread),
+  histogram,
+  quietly,
   onExit: (run) => void process.on("exit", run),
+  onInterrupt: (run) => onInterrupt(threads.isMainThread, run),
   onCrash,
   origin,
   follow,

@@ -5,7 +5,8 @@
  */
 
 import type { Channel } from "node:diagnostics_channel";
-import type { Adapter } from "../src/adapter.ts";
+import type { Adapter, Histogram } from "../src/adapter.ts";
+import { UnsupportedError } from "../src/errors.ts";
 
 /** What is used of `process`. */
 export interface NodeProcess {
@@ -16,7 +17,10 @@ export interface NodeProcess {
   exit(code: number): never;
   kill(pid: number, signal: number): void;
   getBuiltinModule(name: string): unknown;
+  memoryUsage(): { rss: number; heapUsed: number; external: number };
+  readonly pid: number;
   on(event: string, run: (...args: never[]) => void): void;
+  off(event: string, run: (...args: never[]) => void): void;
   listenerCount(event: string): number;
 }
 
@@ -35,6 +39,22 @@ export function onCrash(hear: (error: unknown) => void): void {
   nodeProcess().on("uncaughtExceptionMonitor", (error: unknown) => {
     if (nodeProcess().listenerCount("uncaughtException") === 0) hear(error);
   });
+}
+
+const SIGINT = 2;
+
+/** {@linkcode Adapter.onInterrupt} */
+export function onInterrupt(isMainThread: boolean, run: () => void): () => void {
+  const node = nodeProcess();
+  const hear = () => {
+    if (node.listenerCount("SIGINT") > 1) return;
+    run();
+    node.off("SIGINT", hear);
+    node.kill(node.pid, SIGINT);
+  };
+  // Threads hear of no signals.
+  if (isMainThread) node.on("SIGINT", hear);
+  return () => node.off("SIGINT", hear);
 }
 
 /** {@linkcode Adapter.follow} by `AsyncLocalStorage`. */
@@ -93,4 +113,50 @@ export function* filesIn(fs: typeof import("node:fs"), directory: string): Gener
     const mode = entry.isFile() ? fs.lstatSync(`${directory}/${entry.name}`, { throwIfNoEntry: false })?.mode : undefined;
     if (mode !== undefined) yield { name: entry.name, mode };
   }
+}
+
+/** {@linkcode Adapter.histogram}: Node's, which is HdrHistogram. */
+export function histogram(): Histogram {
+  const made = standard<typeof import("node:perf_hooks")>("node:perf_hooks").createHistogram();
+  return {
+    get count() {
+      return Number(made.count);
+    },
+    get min() {
+      return Number(made.min);
+    },
+    get max() {
+      return Number(made.max);
+    },
+    get mean() {
+      return made.mean;
+    },
+    record: (value) => made.record(value),
+    percentile: (percent) => Number(made.percentile(percent)),
+  };
+}
+
+/** {@linkcode Adapter.memoryUsed} */
+export function memoryUsed(isMainThread: boolean): number {
+  const { rss, heapUsed, external } = nodeProcess().memoryUsage();
+  return isMainThread ? rss : heapUsed + external;
+}
+
+/** {@linkcode Adapter.serve} */
+export function serve(isMainThread: boolean, nice: number): void {
+  if (isMainThread) nodeProcess().on("SIGINT", () => {});
+  if (nice === 0) return;
+  try {
+    // 0: whoever calls, which is a thread as well as a process to Linux.
+    standard<typeof import("node:os")>("node:os").setPriority(0, nice);
+  } catch (error) {
+    throw new UnsupportedError(`Cannot set the niceness of a worker to ${nice}: ${(error as Error).message}`);
+  }
+}
+
+/** {@linkcode Adapter.quietly} */
+export function quietly(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms) as unknown as { unref(): void };
+  timer.unref();
+  return () => clearTimeout(timer as never);
 }

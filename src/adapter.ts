@@ -173,6 +173,17 @@ export interface Child {
   unref(): void;
 }
 
+/** A distribution of whole numbers from 1 on. */
+export interface Histogram {
+  readonly count: number;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  record(value: number): void;
+  /** The value that so many of a hundred do not exceed. */
+  percentile(percent: number): number;
+}
+
 /** What a runtime gives the library. */
 export interface Adapter {
   readonly can: Capabilities;
@@ -191,8 +202,17 @@ export interface Adapter {
   readonly named: NamedBlocks;
   /** Sends a signal to any process. False if there is none of that id. */
   kill(pid: number, signal: number): boolean;
+  /** In a pool's worker: leaves interrupts to whoever has the pool, and sets the niceness of this process or thread. */
+  serve(nice: number): void;
+  /** Bytes of memory that this process uses; in a thread, those of its heap. */
+  memoryUsed(): number;
+  histogram(): Histogram;
+  /** Calls `run` after a time, without keeping the program alive for it. @return Calls it off. */
+  quietly(ms: number, run: () => void): () => void;
   /** Runs when the program, or this thread, ends for good, with its exit code; synchronous, best effort. */
   onExit(run: (code: number) => void): void;
+  /** Runs when the program is interrupted (Ctrl-C), and nobody else listens for that: it ends thereafter. @return Runs it no more. */
+  onInterrupt(run: () => void): () => void;
   /** Hears of an error that nobody caught and that is about to end the program; changes nothing about that. */
   onCrash(hear: (error: unknown) => void): void;
   /** Where a function may come from, best first. */

@@ -38,8 +38,11 @@ export interface Payload {
 export type ToParent = /** An error ended it. */
   { readonly type: "error"; readonly error: unknown };
 
+/** What moved buffers belong to, which come with it. */
+export type CargoKey = string;
+
 /** Encodes what is said over the control channel. */
-export function toBytes(message: ToParent | BirthMessage): Uint8Array {
+export function toBytes(message: ToParent | BirthMessage | CargoKey): Uint8Array {
   return encode(message, { path: "message" }).copy();
 }
 

@@ -17,6 +17,7 @@ import * as L from "./layout.ts";
 import { inheritLog, note, startLog } from "./log.ts";
 import { startClock, Stopped, Unwanted } from "./park.ts";
 import "./pipe.ts"; // shared objects among the arguments, also where the target's module does not import the library
+import "./pool_entry.ts";
 import { Process } from "./process.ts";
 import "./queue.ts";
 import { currentScene, followTarget, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
@@ -47,7 +48,11 @@ export function boot(adapter: Adapter): void {
   const parentEnd = new Promise<void>((resolve) => parentIsGone = resolve);
   let world: World | null = null;
   birth.port.open((bytes, extra) => {
-    if (world !== null) return world.tree.hearAbove(bytes);
+    if (world !== null) {
+      if (extra.length === 0) world.tree.hearAbove(bytes);
+      else world.cargo.arrive(fromBytes(bytes) as string, extra as ArrayBuffer[]);
+      return;
+    }
     const message = fromBytes(bytes) as BirthMessage;
     world = new World(adapter, message, extra[0] as SharedArrayBuffer ?? null);
     live(adapter, birth, message, extra, world, parentEnd);
@@ -161,6 +166,7 @@ function begin(scene: Scene): void {
   });
   // Natural end or not: whoever is left ends with this thread. (Those that are not daemonic kept it alive.)
   adapter.onExit(() => {
+    scene.world.pools.sayLeftOpen();
     for (const child of [...scene.children]) child.terminate();
   });
 }

@@ -11,6 +11,8 @@ import { ProcessError } from "./errors.ts";
 import { Event } from "./event.ts";
 import { Lock, RLock } from "./lock.ts";
 import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
+import { Pool } from "./pool.ts";
+import type { PoolOptions } from "./pool_options.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
 import { type CurrentProcess, currentScene, MAIN_GUARD, type ParentProcess } from "./scene.ts";
@@ -23,6 +25,8 @@ const METHODS: readonly StartMethod[] = ["process", "thread", "inline"];
 export interface Context {
   /** {@linkcode Process} whose instances are of this start method. */
   readonly Process: typeof Process;
+  /** {@linkcode Pool} whose workers are of this start method. */
+  readonly Pool: typeof Pool;
   /** {@linkcode Queue} in this start method's memory. */
   readonly Queue: typeof Queue;
   /** {@linkcode SimpleQueue} in this start method's memory. */
@@ -173,6 +177,11 @@ function makeContext(method: StartMethod): Context {
   const bound = {
     Process: class extends Process {
       constructor(options?: ProcessOptions) {
+        super(options, method);
+      }
+    },
+    Pool: class extends Pool {
+      constructor(options?: number | PoolOptions) {
         super(options, method);
       }
     },

@@ -57,6 +57,21 @@ export class WorkerDiedError extends ProcessError {
   static {
     this.prototype.name = "WorkerDiedError";
   }
+  /** The worker's exit code: −N if signal N killed it. */
+  readonly exitcode: number | null;
+  /** Id of its process. */
+  readonly pid: number | null;
+  /** Number of the task. */
+  readonly task: number;
+
+  /** Makes the error. */
+  constructor(message: string, details: { exitcode: number | null; pid: number | null; task: number; cause?: unknown }) {
+    const { exitcode, pid, task, cause } = details;
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitcode = exitcode;
+    this.pid = pid;
+    this.task = task;
+  }
 }
 
 /** What was asked for cannot be had on this runtime, with these permissions, or under this start method; the message names the missing piece and the ways out. */

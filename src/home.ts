@@ -89,6 +89,9 @@ export interface Home {
   reviveEnd(words: readonly number[]): EndBacking;
 }
 
+/** What a queue is built on, for the library's own use. */
+export const BACKING: unique symbol = Symbol("backing");
+
 const HOMES = new Map<number, Home>();
 const LATER = new Map<number, () => Home>();
 

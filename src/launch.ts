@@ -29,12 +29,17 @@ export interface Launch {
   readonly subclass: (new (...args: never[]) => unknown) | null;
   readonly fields: Readonly<Record<string, unknown>> | null;
   readonly transfer: readonly ArrayBuffer[];
+  /** For a pool's worker, which daemonic processes may have: hears of buffers that it moves here. */
+  readonly onCargo: OnCargo | null;
   readonly start: Omit<StartPlan, "name" | "memory" | "daemon">;
   /** For an inline task of a subclass: its own `run`. */
   runInline(): unknown;
   /** Hears of the error that ends the child. */
   onError(error: unknown): void;
 }
+
+/** Hears of moved buffers, and what they belong to. */
+export type OnCargo = (key: string, buffers: readonly ArrayBuffer[]) => void;
 
 /** A child that was started. */
 export interface Running {
@@ -47,6 +52,11 @@ export interface Running {
   /** Blocks until it ended; null when the time is up. */
   waitSync(timeoutMs: number): Ending | null;
   signal(number: number): void;
+  /** Moves buffers to a thread. @param key What they belong to. */
+  sendCargo: OnCargo;
+  /** Keeps the program alive as long as it runs, or not. */
+  ref(): void;
+  unref(): void;
 }
 
 const SIGINT = 2;
@@ -62,7 +72,9 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (scene.isBooting) {
     throw new ProcessError(`Cannot start ${plan.name} while the main module is being imported in a child. ${MAIN_GUARD}`);
   }
-  if (scene.self.daemon) throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
+  if (scene.self.daemon && plan.onCargo === null) {
+    throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
+  }
   const { can } = scene.world.adapter;
   if (!can.startMethods.includes(plan.method)) {
     throw new UnsupportedError(
@@ -179,7 +191,7 @@ function start(
   };
   let asked: number | null = null;
   // A thread that was told to end has its own way of dying of it.
-  const lastWords = listen(child, branch, (error) => isThread && asked !== null || plan.onError(error));
+  const lastWords = listen(child, branch, plan.onCargo, (error) => isThread && asked !== null || plan.onError(error));
   if (child.pid !== null) branch.started(child.pid, child.port);
   if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, ...cargo.moved], cargo.moved);
   else child.port.post(toBytes(birth));
@@ -207,6 +219,9 @@ function start(
     stdout: child.stdout,
     stderr: child.stderr,
     waitSync: (timeoutMs) => (isThread ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
+    sendCargo: (key, buffers) => child.port.post(toBytes(key), buffers, buffers),
+    ref: () => child.ref(),
+    unref: () => child.unref(),
     signal(number) {
       if (number !== SIGINT) asked = number;
       if (!isThread || isLoaded(seats)) child.signal(number);
@@ -227,11 +242,12 @@ function start(
 }
 
 /** Hears what the child says; resolves when it will say no more. */
-function listen(child: Child, branch: Branch, onError: (error: unknown) => void): Promise<void> {
+function listen(child: Child, branch: Branch, onCargo: OnCargo | null, onError: (error: unknown) => void): Promise<void> {
   return new Promise((resolve) => {
     let isOver = false;
     let clock: { stop(): void } | null = null;
-    child.port.open((bytes) => {
+    child.port.open((bytes, extra) => {
+      if (extra.length > 0) return onCargo?.(fromBytes(bytes) as string, extra as ArrayBuffer[]);
       if (branch.hear(bytes)) return;
       const message = fromBytes(bytes) as ToParent;
       if (message.type === "error") onError(message.error);

@@ -129,6 +129,8 @@ export const KIND_EVENT = 8;
 export const KIND_BARRIER = 9;
 /** A value or an array: a lock, those who wait for a change, the data. */
 export const KIND_VALUE = 10;
+/** Words of any meaning, which need no repair. */
+export const KIND_PLAIN = 11;
 
 // The holders of a shared object: a bit a slot, then the messages in which it travels.
 export const HOLDERS = 0;

@@ -7,7 +7,7 @@ import { Backlog } from "./backlog.ts";
 import { encode, HANDLE, type Message } from "./codec.ts";
 import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
 import { pass, pin } from "./holding.ts";
-import type { HoldingLike, Home, MessagesLike, Rules } from "./home.ts";
+import { BACKING, type HoldingLike, type Home, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import { UNIT } from "./layout.ts";
 import { type Attempt, PENDING, type WaitOptions, type WaitScope, type WaitSet } from "./park.ts";
 import type { Participant } from "./participant.ts";
@@ -284,19 +284,26 @@ export class Messages implements MessagesLike {
 
   #prepare(message: Message): Outgoing {
     this.#check();
-    return this.ring.prepare(message, message.shared.length === 0 ? NOBODY : this.#passengers(message));
+    return this.ring.prepare(message, passengersOf(this.me, message.shared));
   }
+}
 
-  #passengers(message: Message): Passenger[] {
-    const passengers: Passenger[] = [];
-    for (const object of message.shared) {
-      const [arena, units, serial, holding] = object[HANDLE]().words;
-      // What lives in another arena has no ticket here: its sender holds it until that ends.
-      if (arena !== this.me.arena.id >>> 0) pin(object);
-      else passengers.push({ block: { offset: units * UNIT, serial }, holding });
-    }
-    return passengers;
+/** The ring of a queue in memory that this thread shares. */
+export function ringOf(queue: { readonly [BACKING]: RingBacking }): Ring {
+  return (queue[BACKING].messages as Messages).ring;
+}
+
+/** What travels in a message as part of the arena. */
+export function passengersOf(me: Participant, shared: Message["shared"]): readonly Passenger[] {
+  if (shared.length === 0) return NOBODY;
+  const passengers: Passenger[] = [];
+  for (const object of shared) {
+    const [arena, units, serial, holding] = object[HANDLE]().words;
+    // What lives in another arena has no ticket here: its sender holds it until that ends.
+    if (arena !== me.arena.id >>> 0) pin(object);
+    else passengers.push({ block: { offset: units * UNIT, serial }, holding });
   }
+  return passengers;
 }
 
 /** Throws what a join throws when the time is up. */

@@ -67,6 +67,8 @@ export interface Attempt<T> {
   more(): boolean;
   /** Whether a task that waits behind this one may be done before it. By default those of one participant are served in order. */
   readonly isOutOfOrder?: boolean;
+  /** Whether it is always there, and no reason for others not to spin. */
+  readonly isBackground?: boolean;
 }
 
 /** A deadline and a way to give up. */
@@ -107,6 +109,8 @@ export class Parker {
   #look: ReturnType<typeof setTimeout> | undefined;
   /** How many waiters keep the program alive. */
   #keeping = 0;
+  /** How many wait for something in particular. */
+  #foreground = 0;
   #epoch: number;
   #spinPause = 0;
   #isDetached = false;
@@ -196,7 +200,7 @@ export class Parker {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const timeout = options?.timeout;
     if (timeout !== undefined && timeout <= 0) return settle(onTimeout);
-    if (this.#groups.size === 0) {
+    if (this.#foreground === 0) {
       try {
         const early = this.#spin(what);
         if (early !== PENDING) return Promise.resolve(early);
@@ -224,6 +228,7 @@ export class Parker {
       let group = this.#groups.get(set.key);
       if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [] });
       group.waiters.push(waiter);
+      if (what.isBackground !== true) this.#foreground++;
       if (keepsAlive && this.#keeping++ === 0) this.#startLooking();
       this.#attend(group, false);
       if (this.#groups.size > 0) this.#listen();
@@ -491,6 +496,7 @@ export class Parker {
   #remove(group: Group, waiter: Waiter): void {
     waiter.cleanUp();
     group.waiters.splice(group.waiters.indexOf(waiter), 1);
+    if (waiter.what.isBackground !== true) this.#foreground--;
     if (group.waiters.length === 0) this.#groups.delete(group.set.key);
     if (waiter.keepsAlive && --this.#keeping === 0) this.#stopLooking();
   }
@@ -548,6 +554,12 @@ export class Parker {
     clearTimeout(this.#look);
     this.#look = undefined;
   }
+}
+
+/** Resolves once the event loop has had a turn. */
+export function nextTurn(): Promise<void> {
+  const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => void };
+  return new Promise((resolve) => setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve));
 }
 
 /** Longest delay of a timer, in milliseconds. */

@@ -6,7 +6,7 @@
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
 import { describe } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
-import { type Launch, launch, type Running } from "./launch.ts";
+import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
 import { tell } from "./log.ts";
@@ -49,6 +49,10 @@ export interface ProcessOptions<A extends any[] = any[]> {
 }
 
 const SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
+/** For those who wait for the end of a process. */
+export const AWAITED: unique symbol = Symbol("awaited");
+/** For pools. */
+export const WORKER: unique symbol = Symbol("worker"), CARGO: unique symbol = Symbol("cargo");
 
 /**
  * A process: something that runs a function beside this program.
@@ -83,6 +87,9 @@ export class Process<A extends any[] = any[]> {
   #sentinel: Promise<number> | null = null;
   #asked: number | null = null;
   #closed = false;
+  /** How many wait for its end. */
+  #joining = 0;
+  #onCargo: OnCargo | null = null;
 
   /**
    * Makes a process; {@linkcode Process.start} starts it.
@@ -152,12 +159,33 @@ export class Process<A extends any[] = any[]> {
       return Promise.reject(error);
     }
     const timeout = options?.timeout;
-    if (timeout === undefined || timeout === Infinity) return this.#sentinel!;
+    if (timeout === undefined || timeout === Infinity) return this.#sentinel!.finally(this[AWAITED]());
     if (!(timeout > 0)) return Promise.resolve(null);
     return new Promise((resolve, reject) => {
       const clock = startClock(timeout, () => resolve(null));
       this.#sentinel!.then(resolve, reject).finally(() => clock.stop());
     });
+  }
+
+  /** Keeps the program alive as long as somebody waits for a daemonic child, until what it gives is called. @internal */
+  [AWAITED](): () => void {
+    const running = this.#running;
+    if (running === null || !this.#daemon) return () => {};
+    if (this.#joining++ === 0) running.ref();
+    return () => {
+      if (--this.#joining === 0) running.unref();
+    };
+  }
+
+  /** Makes it a worker of a pool, which daemonic processes may have too. @param onCargo Hears of the buffers that it moves here. @internal */
+  [WORKER](onCargo: OnCargo): this {
+    this.#onCargo = onCargo;
+    return this;
+  }
+
+  /** Moves buffers to a worker. @param key What they belong to. @internal */
+  [CARGO](key: string, buffers: readonly ArrayBuffer[]): void {
+    this.#running?.sendCargo(key, buffers);
   }
 
   /** {@linkcode Process.join}, blocking. @throws {UnsupportedError} This thread may not block, or the kernel cannot be asked. */
@@ -298,6 +326,7 @@ export class Process<A extends any[] = any[]> {
       subclass,
       fields,
       transfer: transfer ?? [],
+      onCargo: this.#onCargo,
       start: { runtime, execArgv, env, cwd, stdio: stdio ?? "inherit", permissions: permissions ?? "inherit", resourceLimits },
       runInline: () => this.run(),
       onError: (error) => {

@@ -6,7 +6,7 @@
 import { HANDLE, registerHandle } from "./codec.ts";
 import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
-import { defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
+import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import type { WaitOptions } from "./park.ts";
 
@@ -85,6 +85,11 @@ abstract class AnyQueue<T> implements SharedObject {
   [HANDLE](): { kind: number; words: readonly number[] } {
     this.#checkOpen("send");
     return { kind: this.kind, words: this.#backing.holding.words() };
+  }
+
+  /** What it is built on. @internal */
+  get [BACKING](): RingBacking {
+    return this.#backing;
   }
 
   protected get messages(): MessagesLike {

@@ -72,7 +72,7 @@ export const MAIN_GUARD = `A child imports its program's main module too, so wha
 
 let root: Scene | null = null;
 let ownTarget: string | null = null;
-let store: { run<R>(value: Scene, body: () => R): R; get(): Scene | undefined } | null = null;
+let store: { run<R>(value: Scene | undefined, body: () => R): R; get(): Scene | undefined } | null = null;
 
 /** The scene that the calling code belongs to. */
 export function currentScene(): Scene {
@@ -93,7 +93,7 @@ export function setScene(scene: Scene): void {
 
 /** Runs `body` so that it, and what follows from it through its awaits, has that scene. */
 export function follow<R>(adapter: Adapter, scene: Scene, body: () => R): R {
-  store ??= adapter.follow<Scene>();
+  store ??= adapter.follow<Scene | undefined>();
   return store.run(scene, body);
 }
 
@@ -101,6 +101,11 @@ export function follow<R>(adapter: Adapter, scene: Scene, body: () => R): R {
 export function followTarget<R>(adapter: Adapter, scene: Scene, target: string, body: () => R): R {
   ownTarget = target;
   return follow(adapter, scene, body);
+}
+
+/** Runs `body` as if it did not follow from what this child is for: what it imports has a life of its own. */
+export function outside<R>(body: () => R): R {
+  return store === null ? body() : store.run(undefined, body);
 }
 
 /**

@@ -32,6 +32,16 @@ export interface ModuleText {
   readonly open?: (specifier: string) => ModuleText | null;
 }
 
+/** The module that stands for the library's own functions. */
+const OWN_MODULE = "polyproc:";
+const OWN = new Map<string, () => Promise<AnyFunction>>();
+
+/** Makes a function of the library's own known, which children run. @param load Imports it, where it is needed. */
+export function registerOwn(name: string, load: () => Promise<AnyFunction>): TaskReference {
+  OWN.set(name, load);
+  return { module: OWN_MODULE, name };
+}
+
 /** The adapter's member: where a function may come from, best first. */
 export type Origin = (fn: (...args: never[]) => unknown) => readonly ModuleText[];
 
@@ -170,6 +180,7 @@ export function resolveClass(cls: Function, origin: Origin): TargetSpec {
 // deno-lint-ignore ban-types
 export async function loadTarget(spec: TargetSpec): Promise<Function> {
   if (spec.kind === "source") return functionFrom(spec);
+  if (spec.module === OWN_MODULE) return await OWN.get(spec.name)!();
   const exports = await importModule(spec.module);
   const path = spec.name.split(".");
   // Of a CommonJS module, what it exports may be seen only as members of the default export.

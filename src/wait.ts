@@ -4,7 +4,7 @@
  * @module
  */
 import type { Connection } from "./pipe.ts";
-import { Process } from "./process.ts";
+import { AWAITED, Process } from "./process.ts";
 import type { JoinableQueue, Queue, SimpleQueue } from "./queue.ts";
 import { startClock, type WaitOptions } from "./park.ts";
 
@@ -27,6 +27,7 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
   const over = new AbortController();
   const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
   const { promise: first, resolve, reject } = Promise.withResolvers<void>();
+  const releases: (() => void)[] = [];
   let failure: { error: unknown } | null = null;
   const fail = (error: unknown) => {
     if (over.signal.aborted) return;
@@ -41,7 +42,10 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
         resolve();
       };
       if (isPollable(thing)) thing.poll({ timeout: Infinity, signal: outside }).then(done, fail);
-      else Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
+      else {
+        if (thing instanceof Process) releases.push(thing[AWAITED]());
+        Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
+      }
     }
     signal?.addEventListener("abort", () => fail(signal.reason), { signal: over.signal });
     if (timeout !== undefined && timeout > 0 && timeout !== Infinity) {
@@ -62,6 +66,7 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
     return list.filter((thing) => ready.has(thing));
   } finally {
     over.abort();
+    for (const release of releases) release();
   }
 }
 

@@ -6,10 +6,13 @@
 import type { Adapter, MappedHandle, MappedMemory, Memory, StartMethod } from "./adapter.ts";
 import { Arena } from "./arena.ts";
 import { ArenaHome } from "./arena_home.ts";
+import { toBytes } from "./birth.ts";
+import { Cargo } from "./cargo.ts";
 import { UnsupportedError } from "./errors.ts";
 import { type Home, registerHome, registerHomeLater } from "./home.ts";
 import { Hub } from "./hub.ts";
 import { LocalMemory, sharedBuffer, SharedBufferMemory } from "./memory.ts";
+import { OpenPools } from "./open_pools.ts";
 import { Participant } from "./participant.ts";
 import { RemoteHome } from "./remote_home.ts";
 import { Tree } from "./tree.ts";
@@ -43,12 +46,17 @@ export class World {
   #mapped: MappedMemory | null = null;
   #hub: Hub | null = null;
   #uses = 1;
+  /** Pools that this thread has made and that are not over. */
+  readonly pools: OpenPools;
   /** This thread's place among all processes and threads. */
   readonly tree: Tree;
+  /** What came from the parent beside the tasks of its pool. */
+  readonly cargo: Cargo = new Cargo();
 
   /** @param buffer A thread's part of the inheritance that is not data. */
   constructor(adapter: Adapter, inheritance: Inheritance | null, buffer: SharedArrayBuffer | null) {
     this.adapter = adapter;
+    this.pools = new OpenPools(adapter);
     this.#inheritance = inheritance;
     this.#buffer = buffer;
     this.tree = new Tree({
@@ -62,6 +70,11 @@ export class World {
   /** The program's own part is done: from now on it goes on only as long as it has something to do. */
   rest(): void {
     this.#release();
+  }
+
+  /** Moves buffers to the parent of this thread. @param key What they belong to. */
+  sendCargo(key: string, buffers: readonly ArrayBuffer[]): void {
+    this.adapter.birth!.port.post(toBytes(key), buffers, buffers);
   }
 
   /** The home of a start method's objects, which this thread takes part in from now on. @throws {UnsupportedError} There is none here. */

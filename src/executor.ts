@@ -1,0 +1,216 @@
+/**
+ * Executors. Python: `concurrent.futures.ProcessPoolExecutor`.
+ *
+ * @module
+ */
+import { ProcessError, TimeoutError } from "./errors.ts";
+import { Future } from "./future.ts";
+import { startClock } from "./park.ts";
+import type { ResultOf } from "./pool.ts";
+import { PoolCore } from "./pool_core.ts";
+import { ImapIterator } from "./pool_map.ts";
+import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
+import type { Task } from "./pool_task.ts";
+import type { Target } from "./process.ts";
+
+/** How an executor is made: as a pool is, but workers are started as they are needed. */
+export interface ExecutorOptions extends Omit<PoolOptions, "processes"> {
+  /** Most workers at a time. By default as many as there are processors that this process may use. */
+  maxWorkers?: number;
+}
+
+/** How {@linkcode ProcessPoolExecutor.map} works. */
+export interface ExecutorMapOptions {
+  /** How many calls are one task. Default: 1. */
+  chunksize?: number;
+  /** How many items are taken ahead of whoever takes results. By default enough for all workers. */
+  buffersize?: number;
+  /** How long all results may take from the call on, in milliseconds. By default as long as they take. */
+  timeout?: number;
+}
+
+const MAP = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
+
+/**
+ * Workers that make calls, each of which has a future. Unlike Python's it goes on when a worker dies: that call's future alone fails, with {@linkcode WorkerDiedError}.
+ *
+ * @example
+ * ```ts
+ * import { isMain, ProcessPoolExecutor } from "@polyproc/multiprocessing";
+ *
+ * export function add(a: number, b: number) {
+ *   return a + b;
+ * }
+ *
+ * if (isMain(import.meta)) {
+ *   await using executor = new ProcessPoolExecutor({ maxWorkers: 2 });
+ *   console.log(await executor.submit(add, 1, 2)); // 3
+ * }
+ * ```
+ */
+export class ProcessPoolExecutor {
+  readonly #core: PoolCore;
+  readonly #futures = new Map<Task, Future>();
+  #isShut = false;
+
+  /**
+   * Makes an executor.
+   *
+   * @throws {RangeError} An option is out of its range.
+   * @throws {TypeError} An option is of a wrong type, or there is no such option.
+   */
+  constructor(options: ExecutorOptions = {}) {
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(`Cannot make an executor: its options must be an object, they are ${String(options)}`);
+    }
+    const { maxWorkers, ...rest } = options;
+    if ("processes" in rest) throw new TypeError('Cannot make an executor: there is no option "processes"; it is maxWorkers');
+    if (maxWorkers !== undefined) check({ maxWorkers }, { maxWorkers: WHOLE }, "make an executor");
+    const checked = poolOptions({ minProcesses: 0, ...rest, ...(maxWorkers === undefined ? {} : { processes: maxWorkers }) });
+    this.#core = new PoolCore(checked, undefined, "ProcessPoolExecutor", true);
+  }
+
+  /**
+   * Has a worker call a function.
+   *
+   * @param fn An exported function, or a reference to one.
+   * @param args What it is given; copied at the call.
+   * @throws {ProcessError} The executor was shut down.
+   * @throws {DataCloneError} An argument cannot travel.
+   * @throws {TargetError} A worker could not find the function.
+   */
+  // deno-lint-ignore no-explicit-any -- any function
+  submit<F extends Target<any>>(fn: F, ...args: readonly unknown[]): Future<ResultOf<F>> {
+    this.#check();
+    const future = new Future<ResultOf<F>>();
+    const owner = {
+      settled: (task: Task, status: number, value: unknown) => {
+        this.#futures.delete(task);
+        future.settled(task, status, value);
+      },
+    };
+    const task = this.#core.submit({
+      fn,
+      args,
+      flags: 0,
+      weight: 1,
+      owner,
+      options: {},
+      isPatient: false,
+      path: "args",
+      site: this.#core.site(),
+    });
+    this.#futures.set(task, future as Future);
+    future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
+    return future;
+  }
+
+  /**
+   * Calls a function with the first items of all iterables, with the second ones, and so on as long as all have one. It begins at once, and takes no more items than are needed to keep the workers busy ahead of whoever takes results.
+   *
+   * @param iterables The arguments, and last of all {@linkcode ExecutorMapOptions}, if any.
+   * @return The results in order. After one that is an error, the next can be asked for.
+   */
+  // deno-lint-ignore no-explicit-any -- any function
+  map<F extends Target<any>>(
+    fn: F,
+    ...iterables: (Iterable<unknown> | AsyncIterable<unknown> | ExecutorMapOptions)[]
+  ): AsyncIterableIterator<ResultOf<F>> {
+    this.#check();
+    const options = isIterable(iterables.at(-1)) ? {} : iterables.pop() as ExecutorMapOptions ?? {};
+    check(options, MAP, "map");
+    const sources = iterables as (Iterable<unknown> | AsyncIterable<unknown>)[];
+    const { timeout, ...imapOptions } = options;
+    const results = new ImapIterator(this.#core, fn, together(sources), { isOrdered: true, isStar: true }, imapOptions);
+    if (timeout !== undefined && timeout !== Infinity) {
+      const clock = startClock(timeout, () => results.stop(new TimeoutError(`The results were not there within ${timeout} ms`)));
+      results.whenOver(() => clock.stop());
+    }
+    results.begin();
+    return results as AsyncIterableIterator<ResultOf<F>>;
+  }
+
+  /**
+   * Takes no more calls.
+   *
+   * @param options `wait`: resolve when all are made and the workers have ended, the default; otherwise that goes on by itself. `cancelFutures`: withdraw those that no worker has begun.
+   */
+  async shutdown({ wait = true, cancelFutures = false }: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
+    this.#isShut = true;
+    if (cancelFutures) { for (const future of [...this.#futures.values()]) future.cancel(); }
+    this.#core.close();
+    if (wait) await this.#core.join();
+  }
+
+  /** Ends the workers now. Futures that are not done are cancelled. */
+  terminateWorkers(): void {
+    this.#isShut = true;
+    this.#core.terminate();
+  }
+
+  /** {@linkcode ProcessPoolExecutor.terminateWorkers}, leaving the workers no choice. */
+  killWorkers(): void {
+    this.#isShut = true;
+    this.#core.kill();
+  }
+
+  /** Shuts it down, and waits until all calls are made, as Python's `with` does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  #check(): void {
+    if (this.#isShut) throw new ProcessError("Cannot submit a call: the executor was shut down");
+    this.#core.checkOpen();
+  }
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
+  return value !== null && value !== undefined && (Symbol.iterator in Object(value) || Symbol.asyncIterator in Object(value));
+}
+
+/** One item of each, as long as all have one. */
+function together(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): Iterable<unknown[]> | AsyncIterable<unknown[]> {
+  for (const source of sources) {
+    if (!isIterable(source)) throw new TypeError(`Cannot map over ${String(source)}: iterables are needed, and options after them`);
+  }
+  const areSync = sources.every((source) => Symbol.iterator in Object(source));
+  return areSync ? zip(sources as Iterable<unknown>[]) : zipAsync(sources);
+}
+
+function* zip(sources: readonly Iterable<unknown>[]): Generator<unknown[]> {
+  const iterators = sources.map((source) => source[Symbol.iterator]());
+  try {
+    while (iterators.length > 0) {
+      const items: unknown[] = [];
+      for (const iterator of iterators) {
+        const { done, value } = iterator.next();
+        if (done === true) return;
+        items.push(value);
+      }
+      yield items;
+    }
+  } finally {
+    for (const iterator of iterators) iterator.return?.();
+  }
+}
+
+async function* zipAsync(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): AsyncGenerator<unknown[]> {
+  const iterators = sources.map((source) => {
+    const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = source as AsyncIterable<unknown> & Iterable<unknown>;
+    return later === undefined ? now.call(source) : later.call(source);
+  });
+  try {
+    while (iterators.length > 0) {
+      const items: unknown[] = [];
+      for (const iterator of iterators) {
+        const { done, value } = await iterator.next();
+        if (done === true) return;
+        items.push(value);
+      }
+      yield items;
+    }
+  } finally {
+    for (const iterator of iterators) await iterator.return?.();
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * Futures, and waiting for several of them. Python: `concurrent.futures`.
+ *
+ * @module
+ */
+import { CancelledError, TimeoutError } from "./errors.ts";
+import { getLogger } from "./log.ts";
+import { startClock, type WaitOptions } from "./park.ts";
+import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";
+
+/** What a future must be able to do to its task. */
+export interface FutureTask {
+  /** Gives it up unless somebody has begun it. False if that is so. */
+  withdraw(reason: unknown): boolean;
+  isRunning(): boolean;
+}
+
+/** What will come of a call that was submitted to an executor; it can be awaited. Python: `concurrent.futures.Future`. */
+export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
+  readonly #result = new AsyncResult<T>(() => false);
+  #task: FutureTask | null = null;
+  #error: unknown;
+  #state: "pending" | "done" | "failed" | "cancelled" = "pending";
+  #callbacks: ((future: Future<T>) => void)[] = [];
+
+  /** Withdraws the call. @return Whether it will not be made; false if it has begun, or is over. */
+  cancel(): boolean {
+    if (this.#state === "cancelled") return true;
+    return this.#state === "pending" && this.#task !== null && this.#task.withdraw(new CancelledError("The future was cancelled"));
+  }
+
+  /** Whether it was cancelled. */
+  cancelled(): boolean {
+    return this.#state === "cancelled";
+  }
+
+  /** Whether a worker makes the call now. */
+  running(): boolean {
+    return this.#state === "pending" && this.#task?.isRunning() === true;
+  }
+
+  /** Whether it was made, or cancelled. */
+  done(): boolean {
+    return this.#state !== "pending";
+  }
+
+  /**
+   * The result.
+   *
+   * @throws {TimeoutError} It was not there in time.
+   * @throws {CancelledError} The future was cancelled.
+   * @throws What the call threw.
+   */
+  result(options?: WaitOptions): Promise<T> {
+    return this.#result.get(options);
+  }
+
+  /** What the call threw; null if it threw nothing. @throws {TimeoutError} It was not over in time. @throws {CancelledError} The future was cancelled. */
+  async exception(options?: WaitOptions): Promise<unknown> {
+    try {
+      await this.#result.get(options);
+      return null;
+    } catch (error) {
+      if (this.#state !== "failed") throw error;
+      return this.#error;
+    }
+  }
+
+  /** Has `callback` called with the future once it is done: now, if it is. What it throws is logged. */
+  addDoneCallback(callback: (future: Future<T>) => void): void {
+    if (this.#state === "pending") this.#callbacks.push(callback);
+    else this.#call(callback);
+  }
+
+  /** As of a promise. */
+  then<A = T, B = never>(
+    onResolved?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#result.then(onResolved, onRejected);
+  }
+
+  /** As of a promise. */
+  catch<B = never>(onRejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    return this.#result.catch(onRejected);
+  }
+
+  /** As of a promise. */
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.#result.finally(onFinally);
+  }
+
+  /** Whether the call threw. @internal */
+  get failed(): boolean {
+    return this.#state === "failed";
+  }
+
+  /** It was submitted. @internal */
+  submitted(task: FutureTask): void {
+    this.#task = task;
+  }
+
+  /** It is over. @internal */
+  settled(_task: Task, status: number, value: unknown): void {
+    this.settle(status === 0, value);
+  }
+
+  /** It is over. @internal */
+  settle(ok: boolean, value: unknown): void {
+    this.#state = ok ? "done" : value instanceof CancelledError ? "cancelled" : "failed";
+    if (!ok) this.#error = value;
+    // Nobody need look at what was cancelled.
+    if (this.#state === "cancelled") this.#result.catch(() => {});
+    this.#result.settle(ok, value);
+    for (const callback of this.#callbacks.splice(0)) this.#call(callback);
+  }
+
+  #call(callback: (future: Future<T>) => void): void {
+    try {
+      callback(this);
+    } catch (error) {
+      getLogger().error(`A callback of a future threw ${error instanceof Error ? error.stack : String(error)}`);
+    }
+  }
+}
+
+/** How futures are waited for. */
+export interface WaitFuturesOptions extends WaitOptions {
+  /** When it is enough: one is done, one has failed (or all are done), or all are done. Default: `"ALL_COMPLETED"`. */
+  returnWhen?: "FIRST_COMPLETED" | "FIRST_EXCEPTION" | "ALL_COMPLETED";
+}
+
+/** Futures that are done, and others. */
+export interface WaitedFutures<F> {
+  readonly done: Set<F>;
+  readonly notDone: Set<F>;
+}
+
+const RETURN_WHEN = ["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"];
+
+/**
+ * Waits for futures. Python: `concurrent.futures.wait`.
+ *
+ * @param options `returnWhen`; `timeout` in milliseconds, after which it returns as well; `signal`.
+ * @throws {TypeError} Something among them is no future.
+ */
+// deno-lint-ignore no-explicit-any -- of anything
+export async function waitFutures<F extends Future<any>>(
+  futures: Iterable<F>,
+  options: WaitFuturesOptions = {},
+): Promise<WaitedFutures<F>> {
+  const { returnWhen = "ALL_COMPLETED", timeout, signal } = options;
+  const all = futuresOf(futures);
+  if (!RETURN_WHEN.includes(returnWhen)) {
+    throw new RangeError(`Cannot wait: returnWhen must be one of ${RETURN_WHEN.join(", ")}, it is ${String(returnWhen)}`);
+  }
+  signal?.throwIfAborted();
+  const isEnough = () => {
+    let done = 0;
+    for (const future of all) {
+      if (!future.done()) continue;
+      if (returnWhen === "FIRST_COMPLETED" || returnWhen === "FIRST_EXCEPTION" && future.failed) return true;
+      done++;
+    }
+    return done === all.size;
+  };
+  if (!isEnough() && !(timeout !== undefined && timeout <= 0)) {
+    await new Promise<void>((resolve, reject) => {
+      const clock = timeout === undefined || timeout === Infinity ? null : startClock(timeout, resolve);
+      const onAbort = () => reject(signal!.reason);
+      signal?.addEventListener("abort", onAbort);
+      const look = () => {
+        if (!isEnough()) return;
+        clock?.stop();
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      for (const future of all) if (!future.done()) future.addDoneCallback(look);
+    });
+  }
+  const done = new Set<F>(), notDone = new Set<F>();
+  for (const future of all) (future.done() ? done : notDone).add(future);
+  return { done, notDone };
+}
+
+/**
+ * Futures as they get done, each once. Python: `concurrent.futures.as_completed`.
+ *
+ * @param options `timeout` in milliseconds from the call, for all together; `signal`.
+ * @throws {TimeoutError} From the loop: some were not done in time.
+ */
+// deno-lint-ignore no-explicit-any -- of anything
+export function asCompleted<F extends Future<any>>(futures: Iterable<F>, options: WaitOptions = {}): AsyncIterableIterator<F> {
+  const all = futuresOf(futures);
+  const { timeout = Infinity, signal } = options;
+  return new Completed(all, timeout, signal);
+}
+
+/** Not a generator: that would wait for the futures that it gives. */
+// deno-lint-ignore no-explicit-any -- of anything
+class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
+  readonly #all: Set<F>;
+  readonly #timeout: number;
+  readonly #deadline: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #ready: F[] = [];
+  #left: number;
+  #wake = () => {};
+
+  constructor(all: Set<F>, timeout: number, signal: AbortSignal | undefined) {
+    this.#all = all;
+    this.#left = all.size;
+    this.#timeout = timeout;
+    this.#deadline = performance.now() + timeout;
+    this.#signal = signal;
+    for (const future of all) {
+      future.addDoneCallback((future) => {
+        this.#ready.push(future as F);
+        this.#wake();
+      });
+    }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<F>> {
+    this.#signal?.throwIfAborted();
+    while (this.#ready.length === 0 && this.#left > 0) {
+      const left = this.#deadline - performance.now();
+      if (left > 0 && await this.#wait(left)) continue;
+      throw new TimeoutError(`${this.#left} of ${this.#all.size} futures were not done within ${this.#timeout} ms`);
+    }
+    const future = this.#ready.shift();
+    if (future === undefined) return { done: true, value: undefined };
+    this.#left--;
+    return { done: false, value: future };
+  }
+
+  // deno-lint-ignore require-await -- as iterators have it
+  async return(): Promise<IteratorResult<F>> {
+    this.#left = this.#ready.length = 0;
+    return { done: true, value: undefined };
+  }
+
+  /** Waits for the next one; false if the time is up. */
+  #wait(ms: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const clock = ms === Infinity ? null : startClock(ms, () => resolve(false));
+      const onAbort = () => reject(this.#signal!.reason);
+      this.#signal?.addEventListener("abort", onAbort);
+      this.#wake = () => {
+        clock?.stop();
+        this.#signal?.removeEventListener("abort", onAbort);
+        resolve(true);
+      };
+    });
+  }
+}
+
+// deno-lint-ignore no-explicit-any -- of anything
+function futuresOf<F extends Future<any>>(futures: Iterable<F>): Set<F> {
+  const all = new Set(futures);
+  for (const future of all) {
+    if (!(future instanceof Future)) {
+      throw new TypeError(`Cannot wait for ${String(future)}: it is no Future, which executors' submit() gives`);
+    }
+  }
+  return all;
+}

@@ -1,0 +1,168 @@
+/**
+ * Pools of workers that run tasks.
+ *
+ * @module
+ */
+import { PoolCore } from "./pool_core.ts";
+import { ImapIterator, startMap } from "./pool_map.ts";
+import { type ImapOptions, type MapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
+import type { PoolEvent, PoolEvents, PoolStats } from "./pool_stats.ts";
+import type { AsyncResult } from "./pool_task.ts";
+import type { Target } from "./process.ts";
+import type { StartMethod } from "./adapter.ts";
+
+/** What a target gives once it is done. */
+// deno-lint-ignore no-explicit-any -- any function
+export type ResultOf<F> = F extends (...args: any[]) => infer R ? Awaited<R> : unknown;
+
+/**
+ * Some workers, which run tasks one after another: processes, threads, or inline tasks. Python: `multiprocessing.Pool`.
+ *
+ * @example
+ * ```ts
+ * import { isMain, Pool } from "@polyproc/multiprocessing";
+ *
+ * export function square(n: number) {
+ *   return n ** 2;
+ * }
+ *
+ * if (isMain(import.meta)) {
+ *   const pool = new Pool(4);
+ *   console.log(await pool.map(square, [1, 2, 3])); // [1, 4, 9]
+ *   console.log(await pool.apply(square, [12])); // 144
+ *   pool.close();
+ *   await pool.join();
+ * }
+ * ```
+ */
+export class Pool {
+  readonly #core: PoolCore;
+
+  /**
+   * Makes a pool, and starts its workers.
+   *
+   * @param options How many workers, or more about them.
+   * @param method What they are, if the options say nothing. A context's own class gives its.
+   * @throws {RangeError} An option is out of its range.
+   * @throws {TypeError} An option is of a wrong type, or there is no such option.
+   * @throws {ProcessError} Workers cannot be started here, since the main module lacks its guard.
+   */
+  constructor(options?: number | PoolOptions, method?: StartMethod) {
+    this.#core = new PoolCore(poolOptions(options), method, new.target.name || "Pool");
+  }
+
+  /**
+   * Calls a function in a worker.
+   *
+   * @param fn An exported function, or a reference to one.
+   * @param args What it is given; copied at the call.
+   * @return Its result, which can be awaited. It rejects with what the function throws; with {@linkcode WorkerDiedError} if its worker dies, `TimeoutError` if its time is up, `CancelledError` if it is cancelled.
+   * @throws {TypeError} Through the result, as what follows: an option is wrong.
+   * @throws {TargetError} A worker could not find the function.
+   * @throws {DataCloneError} An argument cannot travel.
+   * @throws {ProcessError} The pool was closed.
+   * @throws {Full} Too many tasks wait.
+   */
+  // deno-lint-ignore no-explicit-any -- any function
+  apply<F extends Target<any>>(fn: F, args: readonly unknown[] = [], options?: TaskOptions): AsyncResult<ResultOf<F>> {
+    return this.#core.apply(fn, args, options) as AsyncResult<ResultOf<F>>;
+  }
+
+  /**
+   * Calls a function for each item, in chunks.
+   *
+   * @param fn Called with one item.
+   * @param iterable The items; all are taken now.
+   * @return All results, in order. It rejects with the first error; the other calls are made all the same.
+   */
+  // deno-lint-ignore no-explicit-any -- any function
+  map<F extends Target<any>>(fn: F, iterable: Iterable<unknown>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
+    return startMap(this.#core, fn, iterable, false, options) as AsyncResult<ResultOf<F>[]>;
+  }
+
+  /** {@linkcode Pool.map} for functions of several arguments. @param iterable Lists of arguments. */
+  // deno-lint-ignore no-explicit-any -- any function
+  starmap<F extends Target<any>>(fn: F, iterable: Iterable<readonly unknown[]>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
+    return startMap(this.#core, fn, iterable, true, options) as AsyncResult<ResultOf<F>[]>;
+  }
+
+  /**
+   * {@linkcode Pool.map} whose results come one by one, in order, while later ones are computed. It takes no more from the source than `buffersize` items ahead of its consumer; leaving the loop cancels the rest.
+   *
+   * @param iterable The items, which may come late, or never end.
+   */
+  // deno-lint-ignore no-explicit-any -- any function
+  imap<F extends Target<any>>(
+    fn: F,
+    iterable: Iterable<unknown> | AsyncIterable<unknown>,
+    options?: ImapOptions,
+  ): AsyncIterableIterator<ResultOf<F>> {
+    return new ImapIterator(this.#core, fn, iterable, { isOrdered: true }, taskOptions(options)) as AsyncIterableIterator<ResultOf<F>>;
+  }
+
+  /** {@linkcode Pool.imap} whose results come as soon as they are there, in any order. */
+  // deno-lint-ignore no-explicit-any -- any function
+  imapUnordered<F extends Target<any>>(
+    fn: F,
+    iterable: Iterable<unknown> | AsyncIterable<unknown>,
+    options?: ImapOptions,
+  ): AsyncIterableIterator<ResultOf<F>> {
+    return new ImapIterator(this.#core, fn, iterable, { isOrdered: false }, taskOptions(options)) as AsyncIterableIterator<ResultOf<F>>;
+  }
+
+  /** How many workers there are to be at the most. */
+  get size(): number {
+    return this.#core.size;
+  }
+
+  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @throws {RangeError} `size` is not a whole number from 1 on. */
+  resize(size: number): void {
+    this.#core.resize(size);
+  }
+
+  /** How things stand. */
+  stats(): PoolStats {
+    return this.#core.stats();
+  }
+
+  /** Has `listener` called whenever a worker starts, or has ended. @return The pool. */
+  on<E extends PoolEvent>(event: E, listener: (details: PoolEvents[E]) => void): this {
+    this.#core.listeners.add(event, listener);
+    return this;
+  }
+
+  /** Has `listener` not called any more. @return The pool. */
+  off<E extends PoolEvent>(event: E, listener: (details: PoolEvents[E]) => void): this {
+    this.#core.listeners.remove(event, listener);
+    return this;
+  }
+
+  /** Takes no more tasks. Those that were submitted are done; then the workers end. */
+  close(): void {
+    this.#core.close();
+  }
+
+  /** Ends the workers at once. Results that are not there reject with `CancelledError`. */
+  terminate(): void {
+    this.#core.terminate();
+  }
+
+  /** Waits until all workers have ended. @throws {ProcessError} The pool was neither closed nor terminated. */
+  join(): Promise<void> {
+    return this.#core.join();
+  }
+
+  /** Terminates it, and waits until all workers have ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.terminate();
+    await this.join();
+  }
+}
+
+/** A pool of threads. Python: `multiprocessing.pool.ThreadPool`. */
+export class ThreadPool extends Pool {
+  /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
+  constructor(options?: number | Omit<PoolOptions, "startMethod">) {
+    super(options, "thread");
+  }
+}

@@ -1,0 +1,605 @@
+/**
+ * What a pool does: it keeps workers, sends them tasks, and tells what became of those.
+ *
+ * | state | | next |
+ * |---|---|---|
+ * | running | takes tasks | closed, broken, terminated |
+ * | closed | takes none; workers end when all are done | broken, terminated |
+ * | broken | workers cannot begin: every task fails with why | terminated |
+ * | terminated | workers are ended, and every task has | |
+ *
+ * How many tasks are on their way at a time, and how many go in one record, follows from how long tasks take: so much work that no worker runs dry while this thread is busy, and so little that a task of higher priority, or one that is
+ * given up, need not wait for others.
+ *
+ * @module
+ */
+import type { StartMethod } from "./adapter.ts";
+import { encode, type Message, move } from "./codec.ts";
+import { CancelledError, Full, ProcessError, TimeoutError } from "./errors.ts";
+import { startClock } from "./park.ts";
+import type { Parts } from "./pool_call.ts";
+import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
+import { type ImapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
+import { PipeRoute } from "./pool_pipes.ts";
+import { TaskQueue } from "./pool_queue.ts";
+import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
+import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
+import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
+import { AsyncResult, DONE, SENT, type Task, type TaskOwner, WAITING } from "./pool_task.ts";
+import type { WorkerRules } from "./pool_worker.ts";
+import type { Target } from "./process.ts";
+import { currentScene, type Scene } from "./scene.ts";
+import { FunctionNumbers } from "./pool_functions.ts";
+import { resolveTarget } from "./target.ts";
+
+const GRACE_MS = 1000;
+/** How much work each worker is to have on its way, in microseconds, and how much goes in one record. */
+const AHEAD_MICROS = 20_000, RECORD_MICROS = 200;
+/** … where there are tasks of different priorities. */
+const AHEAD_RANKED_MICROS = 500;
+const MOST_AHEAD = 4096, MOST_IN_RECORD = 128, RECORD_BYTES = 12_288, AHEAD_BYTES = 2 ** 22;
+/** How often, at the least, to look whether tasks wait in the hands of a busy worker while others have none. */
+const SPREAD_MS = 5;
+/** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
+const MOST_WITH_SITE = 100;
+
+type State = "running" | "closed" | "broken" | "terminated";
+
+/** What a caller wants of a task. */
+export interface Order {
+  readonly fn: Target;
+  readonly args: readonly unknown[];
+  readonly flags: number;
+  /** How many calls it is. */
+  readonly weight: number;
+  readonly owner: TaskOwner;
+  readonly options: ImapOptions;
+  /** Whether its maker sees to it by itself that not too many wait. */
+  readonly isPatient: boolean;
+  /** What messages call the arguments. */
+  readonly path: string;
+  readonly site: Error | null;
+}
+
+/** See above. */
+export class PoolCore implements CrewOwner, Listener {
+  readonly scene: Scene;
+  readonly route: Route;
+  readonly listeners: Listeners = new Listeners();
+  readonly #options: PoolOptions;
+  readonly #crew: Crew;
+  readonly #functions: FunctionNumbers;
+  readonly #queue = new TaskQueue();
+  readonly #slabs = new Slabs();
+  readonly #latencies: Latencies;
+  readonly #madeAt: Error;
+  readonly #name: string;
+  #state: State = "running";
+  #failure: unknown;
+  /** How many tasks, and bytes of them, are on their way. */
+  #sent = 0;
+  #sentBytes = 0;
+  #isFlushing = false;
+  #nextId = 1;
+  #done = 0;
+  #failed = 0;
+  /** How long a task takes, as far as that is known; 0 while it is not. */
+  #micros = 0;
+  #stopSpreading: (() => void) | null = null;
+  #willFlush = false;
+  #isOver = false;
+  readonly #isThread: boolean;
+  readonly #mayStayOpen: boolean;
+  #whenIdle: (() => void)[] = [];
+
+  /** @param name What messages call it. @param mayStayOpen Whether it is no mistake if it is never closed. */
+  constructor(options: PoolOptions, method: StartMethod | undefined, name: string, mayStayOpen = false) {
+    this.scene = currentScene();
+    this.#options = options;
+    this.#name = name;
+    this.#madeAt = new Error("made here");
+    const { world } = this.scene;
+    const startMethod = options.startMethod ?? method ?? this.scene.defaultMethod();
+    const isInline = startMethod === "inline";
+    this.#isThread = startMethod === "thread";
+    const home = this.scene.home(startMethod);
+    this.route = home.me !== null && home.missing === null ? new SharedRoute(home, home.me, this) : new PipeRoute(home, this);
+    this.#latencies = new Latencies(world.adapter);
+    this.#functions = new FunctionNumbers(this.scene, this.route, isInline);
+    const size = options.processes ?? world.adapter.cores.available;
+    this.#crew = new Crew(this, options, startMethod, this.#rules(isInline), isInline ? this.#functions.local : null, size);
+    this.#mayStayOpen = mayStayOpen;
+    world.pools.add(this);
+    try {
+      this.#grow();
+    } catch (error) {
+      this.terminate();
+      throw error;
+    }
+  }
+
+  #rules(isInline: boolean): WorkerRules {
+    const { initializer, initargs = [], maxTasksPerChild = 0, maxMemoryMb = 0, idle, nice = 0 } = this.#options;
+    return {
+      initializer: initializer === undefined
+        ? null
+        : isInline
+        ? this.#functions.numberOf(initializer)
+        : resolveTarget(initializer, (fn) => this.scene.world.adapter.origin(fn), "initializer"),
+      initargs,
+      maxTasks: maxTasksPerChild,
+      maxMemoryBytes: maxMemoryMb * 2 ** 20,
+      isBlocking: idle === "block" && !isInline,
+      nice,
+    };
+  }
+
+  get size(): number {
+    return this.#crew.size;
+  }
+
+  /** How many tasks are neither done nor failed. */
+  get outstanding(): number {
+    return this.#sent + this.#queue.size;
+  }
+
+  apply(fn: Target, args: readonly unknown[], options: TaskOptions | undefined): AsyncResult {
+    let task: Task | null = null;
+    const result = new AsyncResult(() => task !== null && this.cancel(task, cancelled()));
+    try {
+      if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${String(args)}`);
+      const checked = taskOptions(options);
+      const owner = new Call(result, checked);
+      task = this.submit({ fn, args, flags: 0, weight: 1, owner, options: checked, isPatient: false, path: "args", site: this.site() });
+    } catch (error) {
+      result.settle(false, error);
+    }
+    return result;
+  }
+
+  /** Where a task is submitted, if there is time to write it down. */
+  site(): Error | null {
+    return this.outstanding < MOST_WITH_SITE ? new Error("submitted here") : null;
+  }
+
+  /** Takes a task. @throws What `Pool.apply` names. */
+  submit(order: Order): Task {
+    this.checkOpen();
+    const { fn, args, flags, weight, owner, options, isPatient, path, site } = order;
+    const { maxQueue = Infinity, retries = 0 } = this.#options;
+    if (maxQueue < Infinity && !isPatient && this.outstanding - this.#running >= maxQueue) {
+      throw new Full(`The pool has ${maxQueue} tasks waiting already: wait for some, or make maxQueue larger`);
+    }
+    options.signal?.throwIfAborted();
+    const number = this.#functions.numberOf(fn);
+    for (const buffer of options.transfer ?? []) move(buffer, [buffer]);
+    const message: Message = encode(args, { path, move: this.#isThread });
+    const { shared } = message;
+    const id = this.#nextId++;
+    const piece = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
+    const task: Task = {
+      id,
+      owner,
+      piece,
+      shared,
+      moved: message.moved.map((buffer) => buffer.transfer()),
+      priority: options.priority ?? 0,
+      timeout: options.timeout ?? 0,
+      grace: options.grace ?? this.#options.grace ?? GRACE_MS,
+      since: performance.now(),
+      weight,
+      site,
+      fn: number,
+      state: WAITING,
+      retries: options.retries ?? retries,
+      attempt: 1,
+      entry: 0,
+      generation: 0,
+      cleanUp: null,
+    };
+    this.#functions.use(number);
+    if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) this.#watch(task, options);
+    if (task.priority > this.#queue.highest && this.#sent > 0 && this.#queue.isRanked) this.#takeBack();
+    this.#queue.add(task);
+    this.#flushSoon();
+    return task;
+  }
+
+  /** Gives a task up. False if it is over. */
+  cancel(task: Task, reason: unknown): boolean {
+    if (task.state === DONE) return false;
+    if (task.state === WAITING) this.#queue.drop();
+    else if (!this.route.revoke(task)) this.#stop(task);
+    this.#end(task, FAILED, reason, 0);
+    this.#flushSoon();
+    return true;
+  }
+
+  /** Gives a task up unless somebody has begun it. False if that is so, or it is over. */
+  withdraw(task: Task, reason: unknown): boolean {
+    if (task.state === DONE || task.state === SENT && !this.route.revoke(task)) return false;
+    if (task.state === WAITING) this.#queue.drop();
+    this.#end(task, FAILED, reason, 0);
+    return true;
+  }
+
+  /** Whether somebody has begun it, and it is not over. */
+  isRunning(task: Task): boolean {
+    return task.state === SENT && this.route.runnerOf(task) >= 0;
+  }
+
+  /** Ends the workers, without letting them clean up if `isKill`. Results that are not there reject with `CancelledError`. */
+  #endAll(isKill: boolean): void {
+    if (this.#state === "terminated") return;
+    this.#state = "terminated";
+    this.#failAll(() => new CancelledError("The task was cancelled: its pool was terminated"));
+    this.#crew.terminate(isKill);
+    void this.#crew.joined().then(() => this.#letGo());
+  }
+
+  /** Microseconds that a call of a function takes; 0 while that is not known. */
+  microsOf(fn: Target): number {
+    return this.#functions.microsOf(this.#functions.numberOf(fn));
+  }
+
+  resize(size: number): void {
+    poolOptions(size);
+    this.checkOpen();
+    this.#crew.size = size;
+    this.#crew.shrink(size);
+    this.#grow();
+  }
+
+  close(): void {
+    if (this.#state !== "running") return;
+    this.#state = "closed";
+    this.#rest();
+  }
+
+  terminate(): void {
+    this.#endAll(false);
+  }
+
+  /** {@linkcode PoolCore.terminate}, leaving the workers no choice. */
+  kill(): void {
+    this.#endAll(true);
+  }
+
+  async join(): Promise<void> {
+    if (this.#state === "running") throw new ProcessError("Cannot join the pool while it takes tasks: close() or terminate() it first");
+    if (this.outstanding > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    await this.#crew.joined();
+    this.#letGo();
+  }
+
+  stats(): PoolStats {
+    this.route.drain();
+    const running = this.#running;
+    return {
+      workers: this.#crew.stats,
+      queued: this.outstanding - running,
+      running,
+      done: this.#done,
+      failed: this.#failed,
+      latency: this.#latencies.summary,
+    };
+  }
+
+  /** The program ends, and nobody closed it. */
+  sayLeftOpen(): void {
+    if (this.#state !== "running" || this.#mayStayOpen) return;
+    const where = callerOf(this.#madeAt);
+    this.scene.world.adapter.complain(
+      `${this.#name} was left open${where === null ? "" : `, made ${where}`}: close() and join() it, or make it with \`await using\``,
+    );
+  }
+
+  // ---- what the crew and the route tell ----
+
+  isWanted(): boolean {
+    return this.#state === "running" || this.#state === "closed" && this.outstanding > 0;
+  }
+
+  get isAwaiting(): boolean {
+    return this.outstanding > 0;
+  }
+
+  get isStarting(): boolean {
+    return this.isWanted() && this.#crew.isStarting;
+  }
+
+  ready(seat: number): void {
+    this.#crew.ready(seat);
+    this.#flushSoon();
+  }
+
+  send(seat: number, key: string, buffers: readonly ArrayBuffer[]): void {
+    this.#crew.send(seat, key, buffers);
+  }
+
+  /** Its initializer failed. */
+  failed(_seat: number, error: unknown): void {
+    this.broken(error);
+  }
+
+  broken(error: unknown): void {
+    if (this.#state === "broken" || this.#state === "terminated") return;
+    this.#state = "broken";
+    this.#failure = error;
+    this.#failAll(() => error);
+    this.#crew.terminate(false);
+  }
+
+  async ended(seat: number, end: WorkerEnd): Promise<void> {
+    const running = await this.route.bury(seat);
+    if (running !== null) this.#died(running, end);
+    // What it had in hand.
+    this.#takeBack();
+  }
+
+  goOn(): void {
+    this.#flush();
+  }
+
+  result(task: Task, status: number, micros: number, value: unknown): void {
+    this.#functions.took(task.fn, micros, task.weight);
+    const each = micros / task.weight;
+    this.#micros = this.#micros === 0 ? Math.max(each, 0.1) : this.#micros + (each - this.#micros) / 8;
+    if (status === FAILED) sited(value, task.site);
+    else if (status === PARTLY) { for (const [, error] of (value as Parts).errors) sited(error, task.site); }
+    this.#end(task, status, value, micros);
+    if (this.#queue.size > 0) this.#flushSoon();
+  }
+
+  progress(task: Task, value: unknown): void {
+    task.owner.progressed?.(task, value);
+  }
+
+  // ---- inside ----
+
+  /** Throws unless it takes tasks. */
+  checkOpen(): void {
+    switch (this.#state) {
+      case "running":
+        return;
+      case "broken":
+        throw this.#failure;
+      default:
+        throw new ProcessError(`Cannot submit a task: the pool is not running, it was ${this.#state}`);
+    }
+  }
+
+  /** How many tasks workers run now. */
+  get #running(): number {
+    return Math.min(this.#sent, this.#crew.busy);
+  }
+
+  #flushSoon(): void {
+    if (this.#queue.size >= MOST_IN_RECORD && !this.#isFlushing) return this.#flush();
+    if (this.#willFlush) return;
+    this.#willFlush = true;
+    queueMicrotask(() => {
+      this.#willFlush = false;
+      this.#flush();
+    });
+  }
+
+  /** Sends as much as is to be on its way. */
+  #flush(): void {
+    if (this.#isFlushing || !this.isWanted()) return;
+    this.#isFlushing = true;
+    try {
+      for (let hasLooked = false; this.#queue.size > 0;) {
+        const room = this.#room();
+        if (room <= 0) {
+          if (hasLooked) break;
+          hasLooked = true;
+          this.route.drain();
+          continue;
+        }
+        this.#send(this.#queue.take(Math.min(room, this.#perRecord()), RECORD_BYTES));
+      }
+    } finally {
+      this.#isFlushing = false;
+    }
+    this.#grow();
+  }
+
+  #grow(): void {
+    this.#crew.grow(this.outstanding);
+    this.route.listen();
+  }
+
+  #send(tasks: Task[]): void {
+    if (tasks.length === 0) return;
+    for (const task of tasks) this.#sentBytes += task.piece.length;
+    this.#sent += tasks.length;
+    try {
+      this.route.send(tasks);
+    } catch (error) {
+      // There is no room in the memory for their arguments.
+      for (const task of tasks) this.#end(task, FAILED, error, 0);
+    }
+    if (tasks.length > 1) this.#watchSpread();
+  }
+
+  /** How many more tasks are to be on their way. */
+  #room(): number {
+    if (this.#sentBytes >= AHEAD_BYTES && this.#sent > this.#crew.size) return 0;
+    const ahead = this.#queue.isRanked ? AHEAD_RANKED_MICROS : AHEAD_MICROS;
+    const each = this.#micros === 0 ? 2 : Math.min(Math.max(2, Math.ceil(ahead / this.#micros)), MOST_AHEAD);
+    return Math.min(each * this.#crew.size - this.#sent, this.route.room);
+  }
+
+  #perRecord(): number {
+    const { maxTasksPerChild = Infinity } = this.#options;
+    if (this.#micros === 0) return 1;
+    const share = Math.ceil(this.outstanding / this.#crew.size);
+    return Math.max(1, Math.min(RECORD_MICROS / this.#micros | 0, MOST_IN_RECORD, share, maxTasksPerChild));
+  }
+
+  /** A task may wait in the hands of a worker that has been long at another, while others have nothing to do. */
+  #watchSpread(): void {
+    this.#stopSpreading ??= this.scene.world.adapter.quietly(SPREAD_MS, () => {
+      this.#stopSpreading = null;
+      if (this.#sent === 0) return;
+      const isIdle = this.#crew.stats.some(({ state }) => state === "idle");
+      if (isIdle && this.route.isDry) {
+        this.#takeBack();
+        this.#flush();
+      }
+      this.#watchSpread();
+    });
+  }
+
+  /** Puts tasks that nobody has begun back into the queue. */
+  #takeBack(): void {
+    for (const task of this.route.takeBack().reverse()) {
+      this.#sent--;
+      this.#sentBytes -= task.piece.length;
+      this.#queue.addFirst(task);
+    }
+  }
+
+  /** Asks the worker that runs a task to stop, and kills it if it goes on for too long. */
+  #stop(task: Task): void {
+    const seat = this.route.runnerOf(task);
+    if (seat < 0) return;
+    this.route.cancel(seat, task);
+    startClock(task.grace, () => {
+      // Still at what it did then.
+      if (this.route.isBusy(seat) && this.route.ranFor(seat) >= task.grace) this.#crew.kill(seat);
+    });
+  }
+
+  /** The worker of a task died. */
+  #died(task: Task, end: WorkerEnd): void {
+    if (task.retries === 0 || this.#state === "broken" || this.#state === "terminated") {
+      return this.#end(task, FAILED, sited(end.diedError(task.id), task.site), 0);
+    }
+    task.retries--;
+    task.attempt++;
+    this.#leave(task);
+    task.state = WAITING;
+    this.#queue.addFirst(task);
+  }
+
+  /** A task is not on its way any more. */
+  #leave(task: Task): void {
+    this.route.release(task);
+    this.#sent--;
+    this.#sentBytes -= task.piece.length;
+  }
+
+  #end(task: Task, status: number, value: unknown, micros: number): void {
+    if (task.state === SENT) this.#leave(task);
+    task.state = DONE;
+    task.cleanUp?.();
+    this.#functions.unuse(task.fn);
+    if (status === FAILED) this.#failed++;
+    else this.#done++;
+    this.#latencies.add(task.since, micros);
+    task.owner.settled(task, status, value);
+    if (this.outstanding === 0) this.#rest();
+  }
+
+  #failAll(why: () => unknown): void {
+    for (const task of this.#queue.clear()) this.#end(task, FAILED, why(), 0);
+    for (const task of this.route.sent()) this.#end(task, FAILED, why(), 0);
+  }
+
+  /** Nothing is to be done. */
+  #rest(): void {
+    if (this.outstanding > 0) return;
+    for (const run of this.#whenIdle.splice(0)) run();
+    if (this.#state === "closed") this.route.finish();
+  }
+
+  #letGo(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#stopSpreading?.();
+    this.scene.world.pools.delete(this);
+    this.route.close();
+  }
+
+  /** Gives a task up when its time is up, or its signal says so. */
+  #watch(task: Task, { signal, timeout, queueTimeout }: ImapOptions): void {
+    const stops: (() => void)[] = [];
+    if (signal !== undefined) {
+      const onAbort = () => this.cancel(task, signal.reason);
+      signal.addEventListener("abort", onAbort);
+      stops.push(() => signal.removeEventListener("abort", onAbort));
+    }
+    if (queueTimeout !== undefined && queueTimeout !== Infinity) {
+      const clock = startClock(queueTimeout, () => {
+        if (task.state === SENT && this.route.runnerOf(task) >= 0 || task.attempt > 1) return;
+        this.cancel(task, sited(new TimeoutError(`The task was not started within ${queueTimeout} ms`), task.site));
+      });
+      stops.push(() => clock.stop());
+    }
+    if (timeout !== undefined && timeout !== Infinity) {
+      let clock: { stop(): void };
+      const look = () => {
+        const seat = task.state === SENT ? this.route.runnerOf(task) : -1;
+        const left = seat < 0 ? timeout : timeout - this.route.ranFor(seat);
+        if (left > 0) clock = startClock(Math.max(left, 1), look);
+        else this.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.site));
+      };
+      clock = startClock(timeout, look);
+      stops.push(() => clock.stop());
+    }
+    task.cleanUp = () => {
+      for (const stop of stops) stop();
+    };
+  }
+}
+
+/** A call of its own. */
+class Call implements TaskOwner {
+  readonly #result: AsyncResult;
+  readonly #options: TaskOptions;
+
+  constructor(result: AsyncResult, options: TaskOptions) {
+    this.#result = result;
+    this.#options = options;
+  }
+
+  settled(_task: Task, status: number, value: unknown): void {
+    this.#result.settle(status !== FAILED, value);
+    this.#options.onProgress?.({ done: 1, total: 1, failed: Number(status === FAILED) });
+  }
+
+  progressed(_task: Task, value: unknown): void {
+    this.#options.onProgress?.({ done: 0, total: 1, failed: 0, value });
+  }
+}
+
+function cancelled(): CancelledError {
+  return new CancelledError("The task was cancelled");
+}
+
+/** Lets the stack of an error go on with that of the call that submitted the task. */
+function sited<T>(error: T, site: Error | null): T {
+  if (site === null || !(error instanceof Error) || typeof site.stack !== "string") return error;
+  const lines = site.stack.split("\n").filter((line) => !line.includes("submitted here") && !isOwn(line));
+  try {
+    error.stack = `${error.stack}\n    --- the task was submitted ---\n${lines.join("\n")}`;
+  } catch {
+    // It is frozen.
+  }
+  return error;
+}
+
+const OWN = new RegExp(`${new URL("..", import.meta.url).href.replace(/[^\w]/g, "\\$&")}(?:src|adapters)/`);
+
+/** Whether a line of a stack is the library's own. */
+function isOwn(line: string): boolean {
+  return OWN.test(line) || OWN.test(`file://${/\((\/[^)]*)\)/.exec(line)?.[1] ?? ""}`);
+}
+
+/** Where somebody called the library, as a line of the stack has it. */
+function callerOf(site: Error): string | null {
+  const line = site.stack?.split("\n").slice(1).find((line) => /\d:\d/.test(line) && !isOwn(line));
+  return line?.trim() ?? null;
+}

@@ -1,0 +1,406 @@
+/**
+ * Many calls of one function: all at once, or one after another as they are asked for.
+ *
+ * @module
+ */
+import { CancelledError } from "./errors.ts";
+import type { Parts } from "./pool_call.ts";
+import type { PoolCore } from "./pool_core.ts";
+import { type ImapOptions, type MapOptions, taskOptions } from "./pool_options.ts";
+import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
+import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";
+import type { Target } from "./process.ts";
+
+/** How many chunks each worker is to have at first, as in Python. */
+const CHUNKS_EACH = 4;
+/** How many items the first chunks have, while it is not known how long a call takes; and how long a chunk is to take, in microseconds. */
+const FIRST_CHUNK = 16, CHUNK_MICROS = 50_000;
+/** Chunks of a map that are submitted ahead, for each worker. */
+const CHUNKS_AHEAD = 3;
+
+/** What follows from the options of all calls for each chunk. */
+function chunkOptions({ signal: _signal, onProgress: _onProgress, ...options }: ImapOptions): ImapOptions {
+  return options;
+}
+
+/** Starts a map. */
+export function startMap(
+  core: PoolCore,
+  fn: Target,
+  iterable: Iterable<unknown>,
+  isStar: boolean,
+  given: MapOptions | undefined,
+): AsyncResult<unknown[]> {
+  let job: MapJob | null = null;
+  const result = new AsyncResult<unknown[]>(() => job !== null && job.cancel(new CancelledError("The tasks were cancelled")));
+  try {
+    const options = taskOptions(given);
+    if (typeof iterable !== "object" && typeof iterable !== "string" || iterable === null || !(Symbol.iterator in Object(iterable))) {
+      throw new TypeError(`Cannot map over ${String(iterable)}: an iterable is needed; imap() takes asynchronous ones too`);
+    }
+    job = new MapJob(core, fn, [...iterable], isStar, options, result);
+    job.start();
+  } catch (error) {
+    result.settle(false, error);
+  }
+  return result;
+}
+
+class MapJob implements TaskOwner {
+  readonly #core: PoolCore;
+  readonly #fn: Target;
+  readonly #items: readonly unknown[];
+  readonly #flags: number;
+  readonly #options: ImapOptions;
+  readonly #chunkOptions: ImapOptions;
+  readonly #result: AsyncResult<unknown[]>;
+  readonly #values: unknown[];
+  readonly #site: Error | null;
+  /** Tasks under way, and at which item each begins. */
+  readonly #chunks = new Map<Task, number>();
+  #next = 0;
+  #done = 0;
+  #failed = 0;
+  #isOver = false;
+  #isCutting = false;
+
+  constructor(
+    core: PoolCore,
+    fn: Target,
+    items: readonly unknown[],
+    isStar: boolean,
+    options: ImapOptions,
+    result: AsyncResult<unknown[]>,
+  ) {
+    this.#core = core;
+    this.#fn = fn;
+    this.#items = items;
+    this.#flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
+    this.#options = options;
+    this.#chunkOptions = chunkOptions(options);
+    this.#result = result;
+    this.#values = new Array(items.length);
+    this.#site = core.site();
+  }
+
+  /** @throws What `PoolCore.submit` throws for the first chunks. */
+  start(): void {
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", this.#onAbort);
+    try {
+      this.#core.checkOpen();
+      if (this.#items.length === 0) return this.#finish(true, []);
+      this.#cut();
+    } catch (error) {
+      this.#drop();
+      throw error;
+    }
+  }
+
+  cancel(reason: unknown): boolean {
+    if (this.#isOver) return false;
+    this.#drop();
+    for (const task of [...this.#chunks.keys()]) this.#core.cancel(task, reason);
+    this.#result.settle(false, reason);
+    return true;
+  }
+
+  settled(task: Task, status: number, value: unknown): void {
+    const from = this.#chunks.get(task)!;
+    this.#chunks.delete(task);
+    if (this.#isOver && this.#next >= this.#items.length && this.#chunks.size === 0) return;
+    this.#done += task.weight;
+    if (status === FAILED) this.#fail(task.weight, value);
+    else {
+      const values = status === PARTLY ? (value as Parts).values : value as unknown[];
+      for (let i = 0; i < values.length; i++) this.#values[from + i] = values[i];
+      if (status === PARTLY) {
+        const { errors } = value as Parts;
+        this.#fail(errors.length, errors.toSorted(([a], [b]) => a - b)[0][1]);
+      }
+    }
+    this.#options.onProgress?.({ done: this.#done, total: this.#items.length, failed: this.#failed });
+    if (this.#isOver) return;
+    try {
+      this.#cut();
+    } catch (error) {
+      this.cancel(error);
+    }
+    if (this.#chunks.size === 0 && this.#next >= this.#items.length) this.#finish(true, this.#values);
+  }
+
+  progressed(_task: Task, value: unknown): void {
+    this.#options.onProgress?.({ done: this.#done, total: this.#items.length, failed: this.#failed, value });
+  }
+
+  readonly #onAbort = (): void => void this.cancel(this.#options.signal!.reason);
+
+  /** Some calls failed; the others are made all the same. */
+  #fail(count: number, error: unknown): void {
+    this.#failed += count;
+    this.#result.settle(false, error);
+  }
+
+  #finish(ok: boolean, values: unknown): void {
+    this.#drop();
+    this.#result.settle(ok, values);
+  }
+
+  #drop(): void {
+    this.#isOver = true;
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  /** Submits as many chunks as are to be ahead. */
+  #cut(): void {
+    if (this.#isCutting) return;
+    this.#isCutting = true;
+    try {
+      const most = this.#core.size * CHUNKS_AHEAD;
+      while (this.#next < this.#items.length && this.#chunks.size < most && !this.#isOver) {
+        const from = this.#next, items = this.#items.slice(from, from + this.#chunkSize());
+        this.#next += items.length;
+        const task = this.#core.submit({
+          fn: this.#fn,
+          args: items,
+          flags: this.#flags,
+          weight: items.length,
+          owner: this,
+          options: this.#chunkOptions,
+          isPatient: true,
+          path: from === 0 ? "items" : `items.slice(${from})`,
+          site: this.#site,
+        });
+        this.#chunks.set(task, from);
+      }
+    } finally {
+      this.#isCutting = false;
+    }
+  }
+
+  #chunkSize(): number {
+    const { chunksize, timeout } = this.#options;
+    if (chunksize !== undefined) return chunksize;
+    // Their time is that of a task: so each call is one.
+    if (timeout !== undefined) return 1;
+    const micros = this.#core.microsOf(this.#fn);
+    const fair = Math.ceil(this.#items.length / (CHUNKS_EACH * this.#core.size));
+    return Math.min(fair, micros === 0 ? FIRST_CHUNK : Math.max(1, Math.floor(CHUNK_MICROS / micros)));
+  }
+}
+
+interface Ready {
+  readonly error?: { readonly value: unknown };
+  readonly value?: unknown;
+}
+
+/** The results of a lazy map. */
+export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
+  readonly #core: PoolCore;
+  readonly #fn: Target;
+  readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
+  readonly #isOrdered: boolean;
+  readonly #flags: number;
+  readonly #options: ImapOptions;
+  readonly #chunkOptions: ImapOptions;
+  readonly #site: Error | null;
+  #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
+  /** Tasks under way, by the number of their first item. */
+  readonly #chunks = new Map<Task, number>();
+  /** Results that nobody asked for yet: by their number if they come in order. */
+  readonly #ready = new Map<number, Ready>();
+  #unordered: Ready[] = [];
+  readonly #waiting: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void }[] = [];
+  #taken = 0;
+  #given = 0;
+  #done = 0;
+  #failed = 0;
+  #isPulling = false;
+  #onOver: () => void = () => {};
+  /** Whether the source has no more. */
+  #isDry = false;
+  /** What the next one who asks for a result gets instead, if there are none. */
+  #failure: { readonly value: unknown } | null = null;
+  #isOver = false;
+
+  constructor(
+    core: PoolCore,
+    fn: Target,
+    source: Iterable<unknown> | AsyncIterable<unknown>,
+    { isOrdered, isStar = false }: { readonly isOrdered: boolean; readonly isStar?: boolean },
+    options: ImapOptions,
+  ) {
+    const object = Object(source);
+    if (source === null || source === undefined || !(Symbol.asyncIterator in object || Symbol.iterator in object)) {
+      throw new TypeError(`Cannot map over ${String(source)}: an iterable, or an asynchronous one, is needed`);
+    }
+    core.checkOpen();
+    this.#core = core;
+    this.#fn = fn;
+    this.#source = source;
+    this.#isOrdered = isOrdered;
+    this.#flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
+    this.#options = options;
+    this.#chunkOptions = chunkOptions(options);
+    this.#site = core.site();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.begin();
+      this.#give();
+    });
+  }
+
+  /** Starts with the first items, if it has not. */
+  begin(): void {
+    this.#open();
+    void this.#pull();
+  }
+
+  /** Has `run` called when it is over, one way or another. */
+  whenOver(run: () => void): void {
+    this.#onOver = run;
+  }
+
+  /** Leaves off with an error, which whoever waits for results gets. */
+  stop(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#dropSignals();
+    for (const task of [...this.#chunks.keys()]) this.#core.cancel(task, reason);
+    if (this.#waiting.length === 0) this.#failure = { value: reason };
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+    this.#ready.clear();
+    this.#unordered = [];
+  }
+
+  /** Leaves off: what is under way is cancelled. */
+  async return(value?: unknown): Promise<IteratorResult<unknown>> {
+    this.stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
+    this.#failure = null;
+    await this.#iterator?.return?.();
+    return { done: true, value };
+  }
+
+  settled(task: Task, status: number, value: unknown): void {
+    const first = this.#chunks.get(task)!;
+    this.#chunks.delete(task);
+    if (this.#isOver) return;
+    const parts = status === PARTLY ? value as Parts : null;
+    const errors = new Map<number, unknown>(parts?.errors);
+    const values = parts?.values ?? value as unknown[];
+    for (let i = 0; i < task.weight; i++) {
+      const isError = status === FAILED || errors.has(i);
+      const ready: Ready = isError ? { error: { value: status === FAILED ? value : errors.get(i) } } : { value: values[i] };
+      this.#done++;
+      if (isError) this.#failed++;
+      if (this.#isOrdered) this.#ready.set(first + i, ready);
+      else this.#unordered.push(ready);
+    }
+    this.#options.onProgress?.({ done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
+    this.#give();
+    void this.#pull();
+  }
+
+  progressed(_task: Task, value: unknown): void {
+    this.#options.onProgress?.({ done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed, value });
+  }
+
+  #open(): void {
+    if (this.#iterator !== null) return;
+    const source = this.#source as Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
+    this.#iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]!();
+    const { signal } = this.#options;
+    if (signal?.aborted === true) this.stop(signal.reason);
+    else signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  #dropSignals(): void {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#onOver();
+  }
+
+  readonly #onAbort = (): void => this.stop(this.#options.signal!.reason);
+
+  /** Takes from the source what may be ahead of the consumer. */
+  async #pull(): Promise<void> {
+    if (this.#isPulling) return;
+    this.#isPulling = true;
+    const { chunksize = 1, buffersize = Math.max(2 * this.#core.size, 1) * chunksize } = this.#options;
+    try {
+      while (!this.#isDry && !this.#isOver && this.#taken - this.#given < buffersize) {
+        const items: unknown[] = [];
+        while (items.length < Math.min(chunksize, buffersize)) {
+          const next = this.#iterator!.next();
+          const { done, value } = next instanceof Promise ? await next : next as IteratorResult<unknown>;
+          if (done === true) {
+            this.#isDry = true;
+            break;
+          }
+          items.push(value);
+        }
+        if (this.#isOver) return;
+        this.#submit(items);
+      }
+    } catch (error) {
+      this.#isDry = true;
+      this.#failure = { value: error };
+    } finally {
+      this.#isPulling = false;
+      this.#give();
+    }
+  }
+
+  #submit(items: unknown[]): void {
+    if (items.length === 0) return;
+    const first = this.#taken;
+    this.#taken += items.length;
+    const order = {
+      fn: this.#fn,
+      flags: this.#flags,
+      owner: this,
+      options: this.#chunkOptions,
+      isPatient: true,
+      path: "items",
+      site: this.#site,
+    };
+    try {
+      this.#chunks.set(this.#core.submit({ ...order, args: items, weight: items.length }), first);
+    } catch (error) {
+      // These cannot be sent, the next ones may.
+      for (let i = 0; i < items.length; i++) {
+        if (this.#isOrdered) this.#ready.set(first + i, { error: { value: error } });
+        else this.#unordered.push({ error: { value: error } });
+      }
+    }
+  }
+
+  /** Gives results to those who wait for one. */
+  #give(): void {
+    while (this.#waiting.length > 0) {
+      const ready = this.#isOrdered ? this.#ready.get(this.#given) : this.#unordered.shift();
+      if (ready === undefined) {
+        const isAtEnd = this.#isOver || this.#isDry && this.#given === this.#taken;
+        if (!isAtEnd) return;
+        this.#dropSignals();
+        const { resolve, reject } = this.#waiting.shift()!;
+        const failure = this.#failure;
+        this.#failure = null;
+        if (failure === null) resolve({ done: true, value: undefined });
+        else reject(failure.value);
+        continue;
+      }
+      this.#ready.delete(this.#given++);
+      const { resolve, reject } = this.#waiting.shift()!;
+      if (ready.error !== undefined) reject(ready.error.value);
+      else resolve({ done: false, value: ready.value });
+    }
+  }
+}

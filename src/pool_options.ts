@@ -1,0 +1,178 @@
+/**
+ * How pools and their tasks are asked for.
+ *
+ * @module
+ */
+import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import type { Target } from "./process.ts";
+
+/** How a pool is made. */
+export interface PoolOptions {
+  /** Most workers at a time. By default as many as there are processors that this process may use. */
+  processes?: number;
+  /** Called in each worker before its first task; its errors break the pool. */
+  // deno-lint-ignore no-explicit-any -- any function
+  initializer?: Target<any>;
+  /** What the initializer is given. */
+  initargs?: readonly unknown[];
+  /** After so many tasks a worker is replaced; a chunk counts once. By default it never is. */
+  maxTasksPerChild?: number;
+  /** What a worker is: by default as the default context's processes. */
+  startMethod?: StartMethod;
+  /** Another runtime for the workers than this one. Needs start method `"process"`. */
+  runtime?: RuntimeName;
+  /** Deno: what workers may do, by default all that this process may do as a whole. */
+  permissions?: Permissions;
+  /** Environment variables of the workers, beside this process's own. */
+  env?: Readonly<Record<string, string>>;
+  /** More arguments for the workers' runtime, before the program. */
+  execArgv?: readonly string[];
+  /** Limits of the workers' heap, in MiB. */
+  resourceLimits?: { maxOldSpaceMb?: number };
+  /** So many workers are started at once, and stay; more come when there is work for them. By default all. */
+  minProcesses?: number;
+  /** After so many milliseconds in which they were not needed, workers above `minProcesses` end. By default they stay. */
+  idleTimeout?: number;
+  /** Most tasks that may wait; more are refused with `Full`. By default there is no limit. */
+  maxQueue?: number;
+  /** A worker that uses more memory after a task is replaced, in MiB. By default there is no limit. */
+  maxMemoryMb?: number;
+  /** How often a task whose worker died is tried again. Default: 0. */
+  retries?: number;
+  /** What a worker does while there is nothing to do: leave its event loop to others (the default), or block its thread, which answers sooner. */
+  idle?: "async" | "block";
+  /** Niceness of the workers, 0 to 19: the higher, the more they give way to other programs, and to this one's event loop. Default: 0. */
+  nice?: number;
+  /** How long a task that is cancelled, or whose time is up, may go on after its signal was aborted, in milliseconds; then its worker is killed. Default: 1000. */
+  grace?: number;
+}
+
+/** How a task is asked for. */
+export interface TaskOptions {
+  /** Aborting it cancels the task. */
+  signal?: AbortSignal;
+  /** How long it may run, in milliseconds from its start. By default as long as it takes. */
+  timeout?: number;
+  /** How long it may wait for its start, in milliseconds. By default as long as it takes. */
+  queueTimeout?: number;
+  /** Tasks of higher priority start first. Default: 0. */
+  priority?: number;
+  /** Threads: buffers among the arguments that are moved, not copied. */
+  transfer?: readonly ArrayBuffer[];
+  /** How often it is tried again if its worker dies. By default as often as the pool says. */
+  retries?: number;
+  /** How long it may go on after it was cancelled. By default as long as the pool says. */
+  grace?: number;
+  /** Called with how far it is: after each chunk, and when the task itself says so. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** How many tasks are asked for at once. */
+export interface MapOptions extends TaskOptions {
+  /** How many calls are one task. By default so many that each worker has some four tasks, and fewer if they take long. */
+  chunksize?: number;
+}
+
+/** How a lazy map is asked for. */
+export interface ImapOptions extends MapOptions {
+  /** How many items are taken from the source ahead of the consumer. By default enough for all workers. */
+  buffersize?: number;
+}
+
+/** How far something is. */
+export interface Progress {
+  /** Calls that are done, in any way. */
+  readonly done: number;
+  /** Calls in all; 0 if it is not known. */
+  readonly total: number;
+  /** Calls that threw. */
+  readonly failed: number;
+  /** What the task itself said. */
+  readonly value?: unknown;
+}
+
+/** What is right, and what that is called. */
+export type Check = readonly [(value: unknown) => boolean, string];
+
+const isWhole = (least: number) => (value: unknown) => Number.isSafeInteger(value) && (value as number) >= least;
+const isTime = (value: unknown) => typeof value === "number" && value >= 0;
+const isObject = (value: unknown) => typeof value === "object" && value !== null && !globalThis.Array.isArray(value);
+const isStrings = (value: unknown) => globalThis.Array.isArray(value) && value.every((item) => typeof item === "string");
+const isOneOf = (...words: string[]) => (value: unknown) => words.includes(value as string);
+const isBuffers = (value: unknown) => globalThis.Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer);
+const isTarget = (value: unknown) =>
+  typeof value === "function" || isObject(value) && typeof (value as { name?: unknown }).name === "string" && "module" in (value as object);
+export const WHOLE: Check = [isWhole(1), "a whole number from 1 on"];
+const COUNT: Check = [isWhole(0), "a whole number from 0 on"];
+export const TIME: Check = [isTime, "a number of milliseconds from 0 on"];
+
+const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
+  processes: WHOLE,
+  initializer: [isTarget, "a function, or { module, name }"],
+  initargs: [globalThis.Array.isArray, "an array"],
+  maxTasksPerChild: WHOLE,
+  startMethod: [isOneOf("process", "thread", "inline"), '"process", "thread" or "inline"'],
+  runtime: [isOneOf("node", "deno", "bun"), '"node", "deno" or "bun"'],
+  permissions: [(value) => isOneOf("inherit", "none")(value) || isStrings(value), '"inherit", "none" or an array of strings'],
+  env: [isObject, "an object of strings"],
+  execArgv: [isStrings, "an array of strings"],
+  resourceLimits: [isObject, "an object of positive numbers"],
+  minProcesses: COUNT,
+  idleTimeout: TIME,
+  maxQueue: COUNT,
+  maxMemoryMb: [(value) => typeof value === "number" && value > 0, "a positive number"],
+  retries: COUNT,
+  idle: [isOneOf("async", "block"), '"async" or "block"'],
+  nice: [(value) => isWhole(0)(value) && (value as number) < 20, "a whole number from 0 to 19"],
+  grace: TIME,
+};
+
+const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
+  signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
+  timeout: TIME,
+  queueTimeout: TIME,
+  priority: [(value) => typeof value === "number" && !Number.isNaN(value), "a number"],
+  transfer: [isBuffers, "an array of ArrayBuffers"],
+  retries: COUNT,
+  grace: TIME,
+  onProgress: [(value) => typeof value === "function", "a function"],
+  chunksize: WHOLE,
+  buffersize: WHOLE,
+};
+
+/** Checks options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
+export function check(options: object, checks: Readonly<Record<string, Check>>, action: string): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const [isGood, wanted] = checks[option] ?? [];
+    if (isGood === undefined) {
+      throw new TypeError(`Cannot ${action}: there is no option "${option}"; there are ${Object.keys(checks).join(", ")}`);
+    }
+    if (isGood(value)) continue;
+    const message = `Cannot ${action}: ${option} must be ${wanted}, it is ${String(value)}`;
+    throw typeof value === "number" && wanted.includes("number") ? new RangeError(message) : new TypeError(message);
+  }
+}
+
+/** Checks a pool's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
+export function poolOptions(given: number | PoolOptions | undefined): PoolOptions {
+  const options = typeof given === "object" && given !== null ? given : given === undefined ? {} : { processes: given };
+  check(options, POOL, "make a pool");
+  const { processes, minProcesses } = options;
+  if (processes !== undefined && minProcesses !== undefined && minProcesses > processes) {
+    throw new RangeError(
+      `Cannot make a pool: minProcesses, which is ${minProcesses}, must not be more than processes, which is ${processes}`,
+    );
+  }
+  return options;
+}
+
+const NOTHING: ImapOptions = Object.freeze({});
+
+/** Checks a task's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
+export function taskOptions(options: ImapOptions | undefined): ImapOptions {
+  if (options === undefined) return NOTHING;
+  if (!isObject(options)) throw new TypeError(`Cannot submit a task: its options must be an object, they are ${String(options)}`);
+  check(options, TASK, "submit a task");
+  return options;
+}

@@ -1,0 +1,136 @@
+/**
+ * A worker of a pool, where no memory is shared: see `pool_pipes.ts`.
+ *
+ * @module
+ */
+import { type CurrentTask, setWorker } from "./current_task.ts";
+import { portable } from "./error_report.ts";
+import { EOFError } from "./errors.ts";
+import type { Connection } from "./pipe.ts";
+import { call, encodeOutcome, failed, Functions, importFunction, microsSince, type TaskFunction } from "./pool_call.ts";
+import type { WorkerRules } from "./pool_worker.ts";
+import { currentScene, type Scene } from "./scene.ts";
+import type { TargetSpec } from "./target.ts";
+
+/** What such a worker is given. */
+export interface PipeOrders {
+  readonly rules: WorkerRules;
+  readonly connection: Connection;
+}
+
+/** A task. */
+interface PipeTask {
+  readonly type: "task";
+  /** What tells it, and this attempt at it, from any other. */
+  readonly key: string;
+  readonly id: number;
+  readonly attempt: number;
+  readonly fn: number;
+  /** What that stands for; null: that was said before. */
+  readonly spec: TargetSpec | null;
+  readonly flags: number;
+  readonly args: unknown[];
+}
+
+/** What a worker is told. */
+export type PipeWords = PipeTask | { readonly type: "cancel"; readonly key: string } | { readonly type: "retire" };
+
+/** What a worker says. */
+export type PipeNews =
+  | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly error: unknown }
+  | { readonly type: "progress"; readonly key: string; readonly value: unknown }
+  | {
+    readonly type: "result";
+    readonly key: string;
+    readonly status: number;
+    readonly micros: number;
+    readonly memory: number;
+    readonly value: unknown;
+  };
+
+/** What a worker does. */
+export async function work(orders: PipeOrders): Promise<void> {
+  const worker = new PipeWorker(orders, currentScene());
+  if (await worker.begin()) await worker.run();
+  orders.connection.close();
+}
+
+class PipeWorker {
+  readonly #rules: WorkerRules;
+  readonly #connection: Connection;
+  readonly #scene: Scene;
+  readonly #specs: TargetSpec[] = [];
+  readonly #functions: Functions;
+  #current: CurrentTask | null = null;
+  #controller: AbortController | null = null;
+  #running: string | null = null;
+  #done = 0;
+
+  constructor({ rules, connection }: PipeOrders, scene: Scene) {
+    this.#rules = rules;
+    this.#connection = connection;
+    this.#scene = scene;
+    this.#functions = new Functions(scene, (id) => this.#specs[id]);
+    setWorker(scene, () => this.#current);
+  }
+
+  /** Prepares for the work. False if it cannot. */
+  async begin(): Promise<boolean> {
+    const { initializer, initargs, nice } = this.#rules;
+    this.#scene.world.adapter.serve(nice);
+    try {
+      if (initializer !== null) await (await importFunction(this.#scene, initializer as TargetSpec))(...initargs);
+    } catch (error) {
+      await this.#say({ type: "failed", error: portable(error) });
+      return false;
+    }
+    await this.#say({ type: "ready" });
+    return true;
+  }
+
+  /** Runs tasks until it is not needed any more. */
+  async run(): Promise<void> {
+    const { maxTasks, maxMemoryBytes } = this.#rules;
+    let running: Promise<void> | null = null;
+    try {
+      for (let words; (words = await this.#connection.recv() as PipeWords).type !== "retire";) {
+        if (words.type === "cancel") {
+          if (words.key === this.#running) {
+            this.#controller?.abort(new DOMException("The task was cancelled, or its time is up", "AbortError"));
+          }
+          continue;
+        }
+        running = this.#run(words).then((memory) => {
+          if (++this.#done === maxTasks || maxMemoryBytes > 0 && memory > maxMemoryBytes) this.#connection.close();
+        });
+      }
+    } catch (error) {
+      // The owner is gone, or enough was done.
+      if (!(error instanceof EOFError) && !this.#connection.closed) throw error;
+    }
+    await running;
+  }
+
+  async #run(task: PipeTask): Promise<number> {
+    const { key, id, attempt, fn, spec, flags, args } = task;
+    if (spec !== null) this.#specs[fn] = spec;
+    const controller = this.#controller = new AbortController();
+    this.#running = key;
+    this.#current = { id, attempt, signal: controller.signal, progress: (value) => void this.#say({ type: "progress", key, value }) };
+    const begun = performance.now();
+    const found = this.#functions.get(fn);
+    const outcome =
+      await (typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn as TaskFunction, flags, args), failed));
+    const micros = microsSince(begun);
+    this.#running = this.#current = this.#controller = null;
+    const { status, value } = encodeOutcome(outcome, flags, false);
+    const memory = this.#scene.world.adapter.memoryUsed();
+    await this.#say({ type: "result", key, status, micros, memory, value });
+    return memory;
+  }
+
+  #say(news: PipeNews): Promise<void> {
+    return this.#connection.send(news);
+  }
+}

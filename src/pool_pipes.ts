@@ -1,0 +1,222 @@
+/**
+ * A pool's tasks on their way to its workers and back, where no memory is shared with them: through a pipe for each. A worker is given one task at a time, since nobody could take another back from it.
+ *
+ * @module
+ */
+import { decode } from "./codec.ts";
+import { pass } from "./holding.ts";
+import type { Home } from "./home.ts";
+import { PIPE_WORKER } from "./pool_entry.ts";
+import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
+import { argumentsOf } from "./pool_record.ts";
+import type { Listener, Route } from "./pool_shared.ts";
+import { SENT, type Task } from "./pool_task.ts";
+import type { WorkerRules } from "./pool_worker.ts";
+import { type Connection, makePipe } from "./pipe.ts";
+import type { TargetSpec, TaskReference } from "./target.ts";
+
+/** A worker's seat. */
+interface Seat {
+  readonly number: number;
+  readonly connection: Connection;
+  /** Functions that it knows. */
+  readonly known: Set<number>;
+  isReady: boolean;
+  /** What it runs, as an id and an attempt; null: nothing. The task itself, unless that is over here. */
+  running: string | null;
+  task: Task | null;
+  since: number;
+  memory: number;
+  /** Settles when nothing more comes from it; null while nobody listens. */
+  heard: Promise<void> | null;
+}
+
+/** See above. */
+export class PipeRoute implements Route {
+  readonly worker: TaskReference = PIPE_WORKER;
+  readonly isDry = false;
+  readonly #home: Home;
+  readonly #listener: Listener;
+  readonly #seats = new Map<number, Seat>();
+  readonly #functions: TargetSpec[] = [];
+  #quiet = new AbortController();
+
+  constructor(home: Home, listener: Listener) {
+    this.#home = home;
+    this.#listener = listener;
+  }
+
+  describe(id: number, spec: TargetSpec): void {
+    this.#functions[id] = spec;
+  }
+
+  seat(rules: WorkerRules): { seat: number; orders: PipeOrders } {
+    const [connection, theirs] = makePipe(this.#home);
+    let number = 0;
+    while (this.#seats.has(number)) number++;
+    const seat: Seat = {
+      number,
+      connection,
+      known: new Set(),
+      isReady: false,
+      running: null,
+      task: null,
+      since: 0,
+      memory: 0,
+      heard: null,
+    };
+    this.#seats.set(number, seat);
+    return { seat: number, orders: { rules, connection: theirs } };
+  }
+
+  get room(): number {
+    let room = 0;
+    for (const seat of this.#seats.values()) if (isFree(seat)) room++;
+    return room;
+  }
+
+  send(tasks: readonly Task[]): void {
+    const free = [...this.#seats.values()].filter(isFree);
+    for (const task of tasks) this.#assign(free.shift()!, task);
+  }
+
+  revoke(): boolean {
+    return false;
+  }
+
+  runnerOf(task: Task): number {
+    return task.entry;
+  }
+
+  ranFor(seat: number): number {
+    const { since } = this.#seats.get(seat) ?? {};
+    return since === undefined ? 0 : performance.now() - since;
+  }
+
+  cancel(seat: number, task: Task): void {
+    this.#say(this.#seats.get(seat), { type: "cancel", key: keyOf(task) });
+  }
+
+  retire(seat: number): void {
+    this.#say(this.#seats.get(seat), { type: "retire" });
+  }
+
+  isBusy(seat: number): boolean {
+    return this.#seats.get(seat)?.running != null;
+  }
+
+  memoryOf(seat: number): number {
+    return this.#seats.get(seat)?.memory ?? 0;
+  }
+
+  drain(): void {}
+
+  arrived(): void {}
+
+  async bury(number: number): Promise<Task | null> {
+    const seat = this.#seats.get(number);
+    if (seat === undefined) return null;
+    // What it said last.
+    await (seat.heard ??= this.#hear(seat));
+    this.#seats.delete(number);
+    seat.connection.close();
+    return seat.task;
+  }
+
+  takeBack(): Task[] {
+    return [];
+  }
+
+  sent(): Task[] {
+    return [...this.#seats.values()].flatMap(({ task }) => task ?? []);
+  }
+
+  release(task: Task): void {
+    const seat = this.#seats.get(task.entry);
+    if (seat?.task === task) seat.task = null;
+  }
+
+  listen(): void {
+    if (!this.#isWanted) return;
+    for (const seat of this.#seats.values()) seat.heard ??= this.#hear(seat);
+  }
+
+  finish(): void {
+    for (const seat of this.#seats.values()) this.#say(seat, { type: "retire" });
+  }
+
+  close(): void {
+    this.#quiet.abort();
+    for (const { connection } of this.#seats.values()) connection.close();
+  }
+
+  get #isWanted(): boolean {
+    return this.#listener.isAwaiting || this.#listener.isStarting;
+  }
+
+  #assign(seat: Seat, task: Task): void {
+    const { fn, piece, shared, id, attempt } = task;
+    seat.task = task;
+    seat.since = performance.now();
+    const key = seat.running = keyOf(task);
+    task.entry = seat.number;
+    task.state = SENT;
+    const spec = seat.known.has(fn) ? null : this.#functions[fn];
+    seat.known.add(fn);
+    const bytes = argumentsOf(piece);
+    const args = decode(bytes, 0, bytes.length, this.#home) as unknown[];
+    this.#say(seat, { type: "task", key, id, attempt, fn, spec, flags: piece.bytes[piece.at + 10], args });
+    pass(shared);
+  }
+
+  /** The worker may be gone: then `bury` tells what becomes of its task. */
+  #say(seat: Seat | undefined, words: PipeWords): void {
+    seat?.connection.send(words).catch(() => {});
+  }
+
+  /** Hears a worker out, as long as that is wanted. */
+  async #hear(seat: Seat): Promise<void> {
+    const { signal } = this.#quiet;
+    for (;;) {
+      let news: PipeNews;
+      try {
+        news = await seat.connection.recv({ signal }) as PipeNews;
+      } catch {
+        // It is gone; or nobody wants to hear from anybody now.
+        if (signal.aborted) seat.heard = null;
+        return;
+      }
+      this.#take(seat, news);
+    }
+  }
+
+  #take(seat: Seat, news: PipeNews): void {
+    if (news.type === "ready") {
+      seat.isReady = true;
+      this.#listener.ready(seat.number);
+    } else if (news.type === "failed") this.#listener.failed(seat.number, news.error);
+    else {
+      const task = seat.running === news.key ? seat.task : null;
+      if (news.type === "result") {
+        seat.running = null;
+        seat.memory = news.memory;
+      }
+      if (task !== null) {
+        if (news.type === "progress") this.#listener.progress(task, news.value);
+        else this.#listener.result(task, news.status, news.micros, news.value);
+      }
+    }
+    if (this.#isWanted) return;
+    // Waiting keeps the program alive.
+    this.#quiet.abort();
+    this.#quiet = new AbortController();
+  }
+}
+
+function isFree({ isReady, running }: Seat): boolean {
+  return isReady && running === null;
+}
+
+function keyOf({ id, attempt }: Task): string {
+  return `${id}.${attempt}`;
+}

@@ -1,0 +1,109 @@
+/**
+ * Tasks that wait to be sent: those of higher priority first, and of one priority in order.
+ *
+ * @module
+ */
+import type { Task } from "./pool_task.ts";
+import { WAITING } from "./pool_task.ts";
+
+/** First in, first out; those that were given up meanwhile are passed over. */
+class Line {
+  #tasks: Task[] = [];
+  #first = 0;
+
+  add(task: Task): void {
+    this.#tasks.push(task);
+  }
+
+  addFirst(task: Task): void {
+    if (this.#first > 0) this.#tasks[--this.#first] = task;
+    else this.#tasks.unshift(task);
+  }
+
+  /** The next one, which stays; undefined if there is none. */
+  get next(): Task | undefined {
+    for (; this.#first < this.#tasks.length; this.#first++) {
+      const task = this.#tasks[this.#first];
+      if (task.state === WAITING) return task;
+    }
+    this.#tasks = [];
+    this.#first = 0;
+    return undefined;
+  }
+
+  /** Takes the next one out. */
+  shift(): void {
+    this.#tasks[this.#first++] = undefined as never;
+    if (this.#first < 1024 || this.#first * 2 < this.#tasks.length) return;
+    this.#tasks.splice(0, this.#first);
+    this.#first = 0;
+  }
+}
+
+/** See above. */
+export class TaskQueue {
+  /** By priority; most pools have one. */
+  readonly #lines = new Map<number, Line>();
+  /** Highest first. */
+  #priorities: number[] = [];
+  /** How many wait. */
+  size = 0;
+
+  /** Whether there are different priorities. */
+  get isRanked(): boolean {
+    return this.#priorities.length > 1;
+  }
+
+  /** The highest priority that waits; −Infinity if none does. */
+  get highest(): number {
+    for (const priority of this.#priorities) if (this.#lines.get(priority)!.next !== undefined) return priority;
+    return -Infinity;
+  }
+
+  add(task: Task): void {
+    this.size++;
+    this.#line(task.priority).add(task);
+  }
+
+  /** Adds one that has been on its way already. */
+  addFirst(task: Task): void {
+    this.size++;
+    this.#line(task.priority).addFirst(task);
+  }
+
+  /** Counts one that waits no more, since it was given up. */
+  drop(): void {
+    this.size--;
+  }
+
+  /** Takes out the next ones. @param most How many, and bytes, at the most; but one in any case. */
+  take(most: number, mostBytes: number): Task[] {
+    const taken: Task[] = [];
+    let bytes = 0;
+    for (const priority of this.#priorities) {
+      const line = this.#lines.get(priority)!;
+      for (let task; taken.length < most && (task = line.next) !== undefined;) {
+        bytes += task.piece.length;
+        if (taken.length > 0 && bytes > mostBytes) return taken;
+        line.shift();
+        this.size--;
+        taken.push(task);
+      }
+    }
+    return taken;
+  }
+
+  /** Takes out all. */
+  clear(): Task[] {
+    return this.take(Infinity, Infinity);
+  }
+
+  #line(priority: number): Line {
+    let line = this.#lines.get(priority);
+    if (line === undefined) {
+      this.#lines.set(priority, line = new Line());
+      this.#priorities = [...this.#priorities, priority].sort((a, b) => b - a);
+    }
+    return line;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What is counted and told of a pool.
+ *
+ * @module
+ */
+import type { Adapter, Histogram } from "./adapter.ts";
+
+/** A distribution of times, in milliseconds. */
+export interface Latency {
+  /** How many were measured. With very many small tasks that is not each of them. */
+  readonly count: number;
+  readonly min: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** One worker. */
+export interface WorkerStats {
+  /** Id of its process. */
+  readonly pid: number | null;
+  readonly state: "starting" | "idle" | "busy" | "ending";
+  /** Bytes of memory that it uses, as it said last; 0 while it has not. */
+  readonly memory: number;
+}
+
+/** How a pool stands. */
+export interface PoolStats {
+  readonly workers: readonly WorkerStats[];
+  /** Tasks that wait to be started. */
+  readonly queued: number;
+  /** Tasks that workers run now. */
+  readonly running: number;
+  /** Tasks that ended with a result, and with an error. */
+  readonly done: number;
+  readonly failed: number;
+  /** How long tasks waited for their start, and how long they ran. */
+  readonly latency: { readonly wait: Latency; readonly run: Latency };
+}
+
+/** What is told of a worker that started. */
+export interface WorkerStart {
+  readonly pid: number | null;
+  readonly name: string;
+}
+
+/** What is told of a worker that has ended. */
+export interface WorkerExit extends WorkerStart {
+  readonly exitcode: number | null;
+  /** The error that ended it, or null. */
+  readonly error: unknown;
+}
+
+/** Events of a pool, and what is told of each. */
+export interface PoolEvents {
+  workerstart: WorkerStart;
+  workerexit: WorkerExit;
+}
+
+/** Names of events. */
+export type PoolEvent = keyof PoolEvents;
+
+type Listener<E extends PoolEvent> = (details: PoolEvents[E]) => void;
+
+/** Who is told of a pool's events. */
+export class Listeners {
+  readonly #all: { [E in PoolEvent]: Set<Listener<E>> } = { workerstart: new Set(), workerexit: new Set() };
+
+  add<E extends PoolEvent>(event: E, listener: Listener<E>): void {
+    this.#of(event).add(listener);
+  }
+
+  remove<E extends PoolEvent>(event: E, listener: Listener<E>): void {
+    this.#of(event).delete(listener);
+  }
+
+  tell<E extends PoolEvent>(event: E, details: PoolEvents[E]): void {
+    for (const listener of [...this.#of(event)]) {
+      // A listener's error is its own.
+      queueMicrotask(() => listener(details));
+    }
+  }
+
+  #of<E extends PoolEvent>(event: E): Set<Listener<E>> {
+    if (Object.hasOwn(this.#all, event)) return this.#all[event];
+    throw new TypeError(`A pool has no event "${String(event)}": there are ${Object.keys(this.#all).join(" and ")}`);
+  }
+}
+
+/** With tasks that are smaller than this, one in sixteen is measured: measuring would take as long. */
+const SMALL_MICROS = 50;
+
+/** Times of a pool's tasks. */
+export class Latencies {
+  readonly #adapter: Adapter;
+  #wait: Histogram | null = null;
+  #run: Histogram | null = null;
+  #count = 0;
+
+  constructor(adapter: Adapter) {
+    this.#adapter = adapter;
+  }
+
+  /** A task ended now. @param since When it was submitted. @param micros How long it ran. */
+  add(since: number, micros: number): void {
+    if (micros < SMALL_MICROS && (this.#count++ & 15) !== 0) return;
+    this.#wait ??= this.#adapter.histogram();
+    this.#run ??= this.#adapter.histogram();
+    this.#wait.record(Math.max(1, Math.round((performance.now() - since) * 1000 - micros)));
+    this.#run.record(Math.max(1, micros));
+  }
+
+  get summary(): PoolStats["latency"] {
+    return { wait: latencyOf(this.#wait), run: latencyOf(this.#run) };
+  }
+}
+
+function latencyOf(histogram: Histogram | null): Latency {
+  if (histogram === null || histogram.count === 0) return { count: 0, min: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 };
+  const ms = (micros: number) => micros / 1000;
+  return {
+    count: histogram.count,
+    min: ms(histogram.min),
+    mean: ms(histogram.mean),
+    p50: ms(histogram.percentile(50)),
+    p90: ms(histogram.percentile(90)),
+    p99: ms(histogram.percentile(99)),
+    max: ms(histogram.max),
+  };
+}

@@ -1,0 +1,179 @@
+/**
+ * Tasks of a pool as their owner has them, and the results that are waited for.
+ *
+ * @module
+ */
+import type { Shareable } from "./codec.ts";
+import { ProcessError, TimeoutError } from "./errors.ts";
+import { startClock, type WaitOptions } from "./park.ts";
+import type { Piece } from "./pool_record.ts";
+
+/** Where a task stands. */
+export const WAITING = 0, SENT = 1, DONE = 2;
+
+/** Who is told what becomes of a task. */
+export interface TaskOwner {
+  /** It ended. @param status With a value, an error, or some of each. */
+  settled(task: Task, status: number, value: unknown): void;
+  /** It said how far it is. */
+  progressed?(task: Task, value: unknown): void;
+}
+
+/** A task: a call, or some calls that go together. */
+export interface Task {
+  readonly id: number;
+  readonly owner: TaskOwner;
+  /** Its encoded call, and the shared objects in that. */
+  readonly piece: Piece;
+  readonly shared: readonly Shareable[];
+  /** Buffers that are moved to whoever runs it. */
+  moved: readonly ArrayBuffer[];
+  readonly priority: number;
+  /** How long it may run, in milliseconds; 0: as long as it takes. */
+  readonly timeout: number;
+  /** How long it may go on once it was given up, in milliseconds. */
+  readonly grace: number;
+  /** When it was submitted, and where, if there was time to write that down. */
+  readonly since: number;
+  readonly site: Error | null;
+  /** The number of its function. */
+  readonly fn: number;
+  /** How many calls it is. */
+  readonly weight: number;
+  state: number;
+  /** How often it may be tried again. */
+  retries: number;
+  attempt: number;
+  /** Where it is on its way. */
+  entry: number;
+  generation: number;
+  /** Stops its clocks, and its listening to a signal. */
+  cleanUp: (() => void) | null;
+}
+
+/** What reports the error of a result that nobody ever looked at: the collector finds out. */
+const OVERLOOKED = new FinalizationRegistry<unknown>((error) => {
+  void Promise.reject(error);
+});
+
+/**
+ * The result of a task, which is waited for: it can be awaited as a promise can. Python: `multiprocessing.pool.AsyncResult`.
+ *
+ * An error in it is reported as one that nobody handles only if nobody ever looks at the result.
+ */
+export class AsyncResult<T = unknown> implements PromiseLike<T> {
+  #state: 0 | 1 | 2 = 0;
+  #value: unknown;
+  #promise: Promise<T> | null = null;
+  #resolve: ((value: unknown) => void) | null = null;
+  #reject: ((error: unknown) => void) | null = null;
+  #cancel: (() => boolean) | null;
+
+  /** Results are made by pools. @internal */
+  constructor(cancel: () => boolean) {
+    this.#cancel = cancel;
+  }
+
+  /** Whether it is there, or an error is. */
+  ready(): boolean {
+    return this.#state !== 0;
+  }
+
+  /** Whether the task ended without an error. @throws {ProcessError} It has not ended. */
+  successful(): boolean {
+    if (this.#state === 0) throw new ProcessError("Cannot tell whether the task was successful: it is not ready");
+    this.#look();
+    return this.#state === 1;
+  }
+
+  /**
+   * The result.
+   *
+   * @param options `timeout` in milliseconds; `signal`. Giving up the wait does not end the task, see {@linkcode AsyncResult.cancel}.
+   * @throws {TimeoutError} It was not there in time.
+   * @throws Whatever the task threw.
+   */
+  get(options?: WaitOptions): Promise<T> {
+    const { timeout, signal } = options ?? {};
+    if (timeout === undefined && signal === undefined) return this.#asPromise();
+    return new Promise<T>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const late = () => reject(new TimeoutError(`The result was not ready within ${timeout} ms`));
+      if (this.#state === 0 && timeout !== undefined && timeout <= 0) return late();
+      const clock = this.#state !== 0 || timeout === undefined || timeout === Infinity ? null : startClock(timeout, late);
+      const onAbort = () => reject(signal!.reason);
+      signal?.addEventListener("abort", onAbort);
+      this.#asPromise().then(resolve, reject).finally(() => {
+        clock?.stop();
+        signal?.removeEventListener("abort", onAbort);
+      });
+    });
+  }
+
+  /** Waits until it is ready. @return Whether it is; false when the time was up. */
+  async wait(options?: WaitOptions): Promise<boolean> {
+    try {
+      await this.get(options);
+    } catch {
+      options?.signal?.throwIfAborted();
+    }
+    return this.ready();
+  }
+
+  /**
+   * Cancels the task: one that waits is not run; one that runs is told by its signal, and its worker is killed if it goes on for longer than the grace. The result is a `CancelledError` at once.
+   *
+   * @return Whether there was something to cancel.
+   */
+  cancel(): boolean {
+    return this.#cancel?.() ?? false;
+  }
+
+  /** As of a promise. */
+  then<A = T, B = never>(
+    onResolved?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#asPromise().then(onResolved, onRejected);
+  }
+
+  /** As of a promise. */
+  catch<B = never>(onRejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    return this.#asPromise().catch(onRejected);
+  }
+
+  /** As of a promise. */
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.#asPromise().finally(onFinally);
+  }
+
+  /** It is there. @internal */
+  settle(ok: boolean, value: unknown): void {
+    if (this.#state !== 0) return;
+    this.#state = ok ? 1 : 2;
+    this.#cancel = null;
+    if (this.#resolve !== null) {
+      if (ok) this.#resolve(value);
+      else this.#reject!(value);
+      this.#resolve = this.#reject = null;
+      return;
+    }
+    this.#value = value;
+    if (!ok) OVERLOOKED.register(this, value, this);
+  }
+
+  #look(): void {
+    if (this.#state === 2) OVERLOOKED.unregister(this);
+  }
+
+  #asPromise(): Promise<T> {
+    if (this.#promise !== null) return this.#promise;
+    this.#look();
+    if (this.#state === 1) return this.#promise = Promise.resolve(this.#value as T);
+    if (this.#state === 2) return this.#promise = Promise.reject(this.#value);
+    return this.#promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve as (value: unknown) => void;
+      this.#reject = reject;
+    });
+  }
+}

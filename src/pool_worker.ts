@@ -1,0 +1,354 @@
+/**
+ * A worker of a pool, where memory is shared:
+ *
+ * ```text
+ *              tasks: one ring for all workers             this worker's stream of results
+ *   owner ───────────────────────────────────────► worker ───────────────────────────────► owner
+ *     ▲ │          who may run what: pool_memory.ts                                           ▲
+ *     │ └──────────── news: look at what is to be cancelled, or whether to go                 │
+ *     └──────────────────────── reports: news of the worker, large results, shared objects ───┘
+ * ```
+ *
+ * It takes a record of tasks, and runs those that it gets by changing their entries.
+ *
+ * @module
+ */
+import { decode, encode, type Message } from "./codec.ts";
+import { type CurrentTask, setWorker } from "./current_task.ts";
+import { portable } from "./error_report.ts";
+import { UNIT } from "./layout.ts";
+import { passengersOf, ringOf } from "./messages.ts";
+import { type Attempt, nextTurn, PENDING } from "./park.ts";
+import {
+  argumentsFrom,
+  call,
+  encodeOutcome,
+  failed,
+  Functions,
+  importFunction,
+  microsSince,
+  type Outcome,
+  type TaskFunction,
+} from "./pool_call.ts";
+import { NEWS_WAITERS, PoolMemory } from "./pool_memory.ts";
+import { apartResult, cargoKey, FLAG_CARGO, readTasks, WITH_CARGO } from "./pool_record.ts";
+import { LARGEST_STREAMED, Stream } from "./pool_stream.ts";
+import type { SimpleQueue } from "./queue.ts";
+import type { Ring } from "./ring.ts";
+import { currentScene, type Scene } from "./scene.ts";
+import type { SharedBlock } from "./shared_block.ts";
+import type { TargetSpec } from "./target.ts";
+
+/** What every worker is told. */
+export interface WorkerRules {
+  /** Run before any task. */
+  readonly initializer: TargetSpec | number | null;
+  readonly initargs: readonly unknown[];
+  /** After so many tasks it ends; 0: never. */
+  readonly maxTasks: number;
+  /** When it uses more memory than that, in bytes, it ends; 0: never. */
+  readonly maxMemoryBytes: number;
+  /** Whether it blocks its thread while there is nothing to do. */
+  readonly isBlocking: boolean;
+  readonly nice: number;
+}
+
+/** What a worker is given. */
+export interface WorkerOrders {
+  readonly seat: number;
+  readonly rules: WorkerRules;
+  /** Whether buffers can be moved between it and the owner. */
+  readonly isThread: boolean;
+  readonly tasks: SimpleQueue;
+  readonly reports: SimpleQueue;
+  readonly stream: SharedBlock;
+  readonly memory: SharedBlock;
+  readonly epoch: number;
+}
+
+/** What a worker says of itself. */
+export type WorkerNews =
+  | { readonly type: "ready"; readonly seat: number }
+  /** Its initializer failed. */
+  | { readonly type: "failed"; readonly seat: number; readonly error: unknown }
+  /** It needs the buffers of a task. */
+  | { readonly type: "fetch"; readonly seat: number; readonly entry: number; readonly generation: number }
+  /** A task tells how far it is. */
+  | { readonly type: "progress"; readonly entry: number; readonly generation: number; readonly value: unknown };
+
+interface Task {
+  readonly entry: number;
+  readonly generation: number;
+  readonly fn: number;
+  readonly flags: number;
+  readonly id: number;
+  readonly attempt: number;
+  /** As bytes, if they need buffers that do not come with them. */
+  readonly args: unknown[] | Outcome | Uint8Array;
+}
+
+/** After so much work on end, other things of the worker have a turn. */
+const TURN_MS = 50;
+/** How often it says how much memory it uses. */
+const MEMORY_MS = 250;
+
+/** What a worker does. @param local Inline: the functions themselves. */
+export async function work(orders: WorkerOrders, local: readonly TaskFunction[] | null = null): Promise<void> {
+  const worker = new PoolWorker(orders, currentScene(), local);
+  if (await worker.begin()) await worker.run();
+  worker.end();
+}
+
+class PoolWorker {
+  readonly #orders: WorkerOrders;
+  readonly #scene: Scene;
+  readonly #tasks: Ring;
+  readonly #reports: Ring;
+  readonly #stream: Stream;
+  readonly #memory: PoolMemory;
+  readonly #functions: Functions;
+  /** On the owner's thread: then no wait of its own keeps the program alive. */
+  readonly #isInline: boolean;
+  #done = 0;
+  /** The task that runs, what its function knows of it, and what tells that to stop. */
+  #running: Task | null = null;
+  #current: CurrentTask | null = null;
+  #controller: AbortController | null = null;
+  #isOver = false;
+  #turnAt = performance.now();
+  #memoryAt = 0;
+
+  constructor(orders: WorkerOrders, scene: Scene, local: readonly TaskFunction[] | null) {
+    const { tasks, reports, stream, memory, epoch } = orders;
+    this.#orders = orders;
+    this.#scene = scene;
+    this.#isInline = local !== null;
+    this.#tasks = ringOf(tasks);
+    this.#reports = ringOf(reports);
+    this.#stream = new Stream(stream);
+    this.#memory = new PoolMemory(memory.place.words, memory.place.at, epoch);
+    this.#functions = new Functions(scene, (id) => local?.[id] ?? this.#describe(id));
+    setWorker(scene, () => this.#running === null ? null : this.#current ??= this.#describeTask(this.#running));
+  }
+
+  /** Prepares for the work. False if it cannot. */
+  async begin(): Promise<boolean> {
+    const { seat, rules: { initializer, initargs, nice } } = this.#orders;
+    if (!this.#isInline) this.#scene.world.adapter.serve(nice);
+    try {
+      if (initializer !== null) {
+        const fn = await (typeof initializer === "number" ? this.#functions.get(initializer) : importFunction(this.#scene, initializer));
+        await fn(...initargs);
+      }
+    } catch (error) {
+      this.#say({ type: "failed", seat, error: portable(error) });
+      return false;
+    }
+    this.#say({ type: "ready", seat });
+    void this.#hearNews();
+    return true;
+  }
+
+  /** Runs tasks until there are none, and will be none. */
+  async run(): Promise<void> {
+    const { seat, rules: { maxTasks, maxMemoryBytes } } = this.#orders;
+    for (let batch; (batch = await this.#next()) !== null;) {
+      for (const task of batch) {
+        if (!this.#memory.begin(task.entry, task.generation, seat)) continue;
+        const later = this.#run(task);
+        if (later !== undefined) await later;
+        if (this.#isEnded) return;
+        if (++this.#done === maxTasks) return;
+      }
+      this.#sayMemory();
+      if (maxMemoryBytes > 0 && this.#scene.world.adapter.memoryUsed() > maxMemoryBytes) return;
+      if (performance.now() - this.#turnAt > TURN_MS) await this.#haveATurn();
+      if (this.#isEnded) return;
+    }
+  }
+
+  /** Whether this was an inline task that was ended: it does not know by itself, and the memory may be others' by now. */
+  get #isEnded(): boolean {
+    return this.#orders.memory.place.me.isGone;
+  }
+
+  /** Lets go of what it was given. */
+  end(): void {
+    const { tasks, reports, memory } = this.#orders;
+    this.#isOver = true;
+    this.#stream.close();
+    for (const object of [tasks, reports, memory]) object.close();
+  }
+
+  async #haveATurn(): Promise<void> {
+    await nextTurn();
+    this.#turnAt = performance.now();
+  }
+
+  /** The next tasks; null: there are none, and will be none. */
+  #next(): Task[] | null | Promise<Task[] | null> {
+    const tasks = this.#attempt.attempt(false);
+    if (tasks !== PENDING) return tasks;
+    const { memory: { place: { me, scope } }, rules: { isBlocking } } = this.#orders;
+    const never = () => null;
+    if (isBlocking) return me.parker.sleepSync<Task[] | null>(this.#tasks.notEmpty, this.#attempt, undefined, never);
+    return me.parker.sleep<Task[] | null>(this.#tasks.notEmpty, this.#attempt, undefined, never, scope, !this.#isInline);
+  }
+
+  readonly #attempt: Attempt<Task[] | null> = {
+    attempt: () => {
+      if (this.#memory.isRetired(this.#orders.seat)) return null;
+      // The flags before the ring: once they say that nothing more comes, what is in the ring is all there is.
+      const { flags } = this.#tasks;
+      const tasks = this.#tasks.tryGet(this.#read);
+      return tasks === PENDING && flags !== 0 ? null : tasks;
+    },
+    more: () => this.#tasks.size > 0,
+  };
+
+  readonly #read = (bytes: Uint8Array, offset: number, length: number): Task[] => {
+    const tasks: Task[] = [];
+    const { home } = this.#orders.memory.place;
+    readTasks(bytes, offset, length, (entry, generation, fn, flags, id, attempt, at, byteLength) => {
+      const args = (flags & FLAG_CARGO) === 0 ? argumentsFrom(bytes, at, byteLength, home) : bytes.slice(at, at + byteLength);
+      tasks.push({ entry, generation, fn, flags, id, attempt, args });
+    });
+    return tasks;
+  };
+
+  /** Runs a task, and sends its result. Undefined: that is done. */
+  #run(task: Task): void | Promise<void> {
+    if (task.args instanceof Uint8Array) return this.#fetch(task, task.args).then((args) => this.#run({ ...task, args }));
+    const begun = performance.now();
+    this.#running = task;
+    const outcome = this.#call(task);
+    if (outcome instanceof Promise) return outcome.then((outcome) => this.#finish(task, outcome, begun));
+    return this.#finish(task, outcome, begun);
+  }
+
+  #call({ fn, flags, args }: Task): Outcome | Promise<Outcome> {
+    if (!Array.isArray(args)) return args as Outcome;
+    const found = this.#functions.get(fn);
+    return typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn, flags, args), failed);
+  }
+
+  /** Gets the buffers of a task from the owner. */
+  async #fetch({ entry, generation }: Task, bytes: Uint8Array): Promise<unknown[] | Outcome> {
+    const { seat, memory: { place: { home } } } = this.#orders;
+    const moved = await new Promise<readonly ArrayBuffer[]>((resolve) => {
+      this.#scene.world.cargo.take(cargoKey(entry, generation), resolve);
+      this.#say({ type: "fetch", seat, entry, generation });
+    });
+    return argumentsFrom(bytes, 0, bytes.length, home, moved);
+  }
+
+  #finish({ entry, generation, flags }: Task, outcome: Outcome, begun: number): void | Promise<void> {
+    this.#running = this.#current = this.#controller = null;
+    if (this.#isEnded) return;
+    const micros = microsSince(begun);
+    const { seat, isThread } = this.#orders;
+    const { status, message } = encodeOutcome(outcome, flags, isThread);
+    const { moved } = message;
+    if (message.byteLength > LARGEST_STREAMED || message.shared.length > 0 || moved.length > 0) {
+      this.#reportResult(entry, generation, status | (moved.length > 0 ? WITH_CARGO : 0), micros, message);
+      // Behind the result: its buffers are gone from here.
+      if (moved.length > 0) this.#scene.world.sendCargo(cargoKey(entry, generation), moved);
+    } else if (this.#stream.write(entry, generation, status, micros, message)) this.#wake();
+    else {
+      const kept = message.copy();
+      const later = { ...message, byteLength: kept.length, writeTo: (target: Uint8Array, offset: number) => target.set(kept, offset) };
+      return this.#sendLater(() => this.#stream.write(entry, generation, status, micros, later)).then(() => {
+        if (!this.#isEnded) this.#memory.rest(seat);
+      });
+    }
+    this.#memory.rest(seat);
+  }
+
+  /** Sends a result that is large, or has shared objects in it. */
+  #reportResult(entry: number, generation: number, status: number, micros: number, message: Message): void {
+    try {
+      this.#report(apartResult(entry, generation, status, micros, message));
+    } catch (error) {
+      // There is no room for it.
+      const { status, message } = encodeOutcome(failed(error), 0, false);
+      this.#report(apartResult(entry, generation, status, micros, message));
+    }
+  }
+
+  /** Waits until the owner has read some results. */
+  async #sendLater(write: () => boolean): Promise<void> {
+    do {
+      this.#wake();
+      await this.#stream.room();
+      if (this.#isEnded) return;
+    } while (!write());
+    this.#wake();
+  }
+
+  /** Rings the owner, if it sleeps. */
+  #wake(): void {
+    const { words, at } = this.#reports.notEmpty;
+    if (Atomics.load(words, at) !== 0) this.#orders.memory.place.me.parker.wakeOne(words, at);
+  }
+
+  #say(news: WorkerNews): void {
+    this.#report(encode(news, { path: "news" }));
+  }
+
+  #report(message: Message): void {
+    this.#reports.tryPut(this.#reports.prepare(message, passengersOf(this.#orders.memory.place.me, message.shared)), () => {});
+  }
+
+  #sayMemory(): void {
+    const now = performance.now();
+    if (this.#isInline || now - this.#memoryAt < MEMORY_MS) return;
+    this.#memoryAt = now;
+    this.#memory.sayMemory(this.#orders.seat, this.#scene.world.adapter.memoryUsed());
+  }
+
+  /** Looks at what is to be cancelled, while a task waits for something. */
+  async #hearNews(): Promise<void> {
+    const { place } = this.#orders.memory;
+    let before = this.#memory.news;
+    const what: Attempt<boolean> = { attempt: () => this.#memory.news !== before || PENDING, more: () => false, isBackground: true };
+    try {
+      while (!this.#isOver) {
+        before = this.#memory.news;
+        this.#lookAtCancelled();
+        await place.me.parker.sleep(place.waitSet(NEWS_WAITERS), what, undefined, () => false, place.scope, !this.#isInline);
+      }
+    } catch {
+      // The memory was let go of: it is over, or this task on the owner's thread was ended.
+    }
+  }
+
+  #lookAtCancelled(): void {
+    const task = this.#running;
+    if (task === null || !this.#memory.isCancelled(this.#orders.seat, task.entry, task.generation)) return;
+    this.#controller?.abort(new DOMException("The task was cancelled, or its time is up", "AbortError"));
+  }
+
+  /** What the function of a task knows of it. */
+  #describeTask({ id, attempt, entry, generation }: Task): CurrentTask {
+    const controller = this.#controller = new AbortController();
+    const look = () => {
+      // Also for one that computes, and lets no news in.
+      if (this.#controller === controller) this.#lookAtCancelled();
+    };
+    look();
+    return {
+      id,
+      attempt,
+      get signal() {
+        look();
+        return controller.signal;
+      },
+      progress: (value) => this.#isEnded || this.#say({ type: "progress", entry, generation, value }),
+    };
+  }
+
+  #describe(id: number): TargetSpec {
+    const { units, byteLength } = this.#memory.functionAt(id);
+    return decode(this.#orders.memory.place.me.arena.bytes(units * UNIT, byteLength)) as TargetSpec;
+  }
+}

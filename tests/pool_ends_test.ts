@@ -1,0 +1,254 @@
+/** What becomes of a pool's tasks when something goes wrong: every result settles, whatever a task does. */
+import process from "node:process";
+import { assert } from "chai";
+import * as mp from "../mod.ts";
+import * as work from "./fixtures/pool.ts";
+import { eachMethod, test } from "./harness.ts";
+import { withPool } from "./pools.ts";
+import { fails, until } from "./timing.ts";
+
+const OWN: mp.StartMethod[] = ["process", "thread"];
+const range = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+/** The pool is as good as new. */
+async function isWell(pool: mp.Pool): Promise<void> {
+  const { size } = pool;
+  await until(`had ${size} workers`, () => pool.stats().workers.filter(({ state }) => state === "idle").length === size);
+  assert.equal(pool.stats().workers.length, size);
+  assert.deepEqual(await pool.map(work.square, range(20), { chunksize: 1 }), range(20).map((n) => n ** 2));
+}
+
+// ---- values and errors that cannot travel ----
+
+eachMethod("results that cannot travel are errors that show them, and the others come", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const error = await fails(() => pool.apply(work.giveFunction), mp.DataCloneError);
+    assert.match(error.message, /result/);
+    assert.match((await fails(() => pool.map(work.giveFunctionIfOdd, [0, 2, 3, 4]), mp.DataCloneError)).message, /deep\[0\]/);
+    const results = pool.imap(work.giveFunctionIfOdd, range(4), { chunksize: 4 });
+    assert.equal((await results.next()).value, 0);
+    await fails(() => results.next(), mp.DataCloneError);
+    assert.equal((await results.next()).value, 2);
+    await fails(() => results.next(), mp.DataCloneError);
+    assert.isTrue((await results.next()).done);
+    assert.equal(await pool.apply(work.square, [2]), 4);
+  }));
+
+eachMethod("anything may be thrown", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const caught = async (fn: () => never) => {
+      let caught: unknown = "nothing was thrown";
+      await pool.apply(fn).catch((error) => caught = error);
+      return caught;
+    };
+    assert.isUndefined(await caught(work.throwUndefined));
+    assert.equal(await caught(work.throwText), "just text");
+    const cycle = await caught(work.throwCycle) as Error & { self: unknown };
+    assert.instanceOf(cycle, Error);
+    assert.equal(cycle.message, "in circles");
+    assert.strictEqual(cycle.self, cycle);
+    const odd = await caught(work.throwFunction) as Error & { code: string };
+    assert.instanceOf(odd, Error);
+    assert.include(odd.message, "with a function");
+    assert.equal(odd.code, "E_FN");
+    assert.equal(await pool.apply(work.square, [2]), 4);
+  }));
+
+// ---- workers that end ----
+
+const ENDINGS: {
+  name: string;
+  fn: () => unknown;
+  args?: unknown[];
+  exitcode: (ctx: mp.Context) => number | null;
+  methods: mp.StartMethod[];
+}[] = [
+  { name: "exits with 0", fn: work.exit as never, args: [0], exitcode: () => 0, methods: OWN },
+  { name: "exits with 1", fn: work.exit as never, args: [1], exitcode: () => 1, methods: OWN },
+  { name: "exits with 7", fn: work.exit as never, args: [7], exitcode: () => 7, methods: OWN },
+  { name: "is killed", fn: work.killed, exitcode: () => -9, methods: ["process"] },
+  { name: "is terminated by itself", fn: work.terminated, exitcode: () => -15, methods: ["process"] },
+  { name: "throws in its back", fn: work.throwMeanwhile, exitcode: () => 1, methods: OWN },
+];
+for (const { name, fn, args = [], exitcode, methods } of ENDINGS) {
+  eachMethod(`the result of a task whose worker ${name} says so, and the pool goes on`, (ctx) =>
+    withPool(ctx, 2, async (pool) => {
+      const others = range(6).map((n) => pool.apply(work.squareLater, [n]));
+      const result = pool.apply(fn, args);
+      const error = await fails(() => result, mp.WorkerDiedError) as mp.WorkerDiedError;
+      assert.equal(error.exitcode, exitcode(ctx));
+      assert.isNumber(error.pid);
+      assert.isAbove(error.task, 0);
+      assert.match(error.message, /PoolWorker-\d+ died while it ran the task: /);
+      assert.match(error.stack!, /pool_ends_test/);
+      assert.deepEqual(await Promise.all(others), range(6).map((n) => n ** 2));
+      await isWell(pool);
+    }), { methods });
+}
+
+eachMethod(
+  "a task that runs out of memory fails alone",
+  (ctx) =>
+    withPool(ctx, { processes: 1, resourceLimits: { maxOldSpaceMb: 64 } }, async (pool) => {
+      const error = await fails(() => pool.apply(work.exhaustMemory), mp.WorkerDiedError, [0, 60_000]);
+      if (ctx.getStartMethod() === "thread") assert.match(error.message, /memory/);
+      await isWell(pool);
+    }),
+  {
+    methods: OWN,
+    timeoutMs: 90_000,
+    needs: (can) => can.runtime.startsWith("node") ? null : "memory can be limited on Node",
+  },
+);
+
+eachMethod(
+  "what a task throws after it returned ends its worker, and at most the task that runs there then",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      const exits: mp.WorkerExit[] = [];
+      pool.on("workerexit", (exit) => exits.push(exit));
+      assert.equal(await pool.apply(work.throwAfterwards), "returned");
+      await until("ended", () => exits.length === 1);
+      assert.equal(exits[0].exitcode, 1);
+      assert.match(String(exits[0].error), /afterwards/);
+      await isWell(pool);
+    }),
+  { methods: OWN },
+);
+
+eachMethod("a task may close what ties it to its parent", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const result = await pool.apply(work.cutOff).catch((error: unknown) => error);
+    if (result !== "cut off") assert.instanceOf(result, mp.WorkerDiedError);
+    assert.equal(await pool.apply(work.square, [2]), 4);
+  }), { methods: OWN });
+
+eachMethod("a chunk whose worker dies fails as a whole, the others of the map are right", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    const results = pool.imap(work.exitIfSeven, range(12), { chunksize: 3 });
+    for (let n = 0; n < 12; n++) {
+      if (n < 6 || n > 8) assert.equal((await results.next()).value, n);
+      else await fails(() => results.next(), mp.WorkerDiedError);
+    }
+    await fails(() => pool.map(work.exitIfSeven, range(12), { chunksize: 3 }), mp.WorkerDiedError);
+    await isWell(pool);
+  }), { methods: OWN });
+
+eachMethod(
+  "a task whose worker dies is tried again as often as is asked for",
+  (ctx) =>
+    withPool(ctx, { processes: 2, retries: 1 }, async (pool) => {
+      const ledger = new ctx.Queue<number>();
+      assert.equal(await pool.apply(work.exitOnce, [ledger]), "attempt 2");
+      assert.deepEqual([await ledger.get(), await ledger.get()], [1, 2]);
+      await fails(() => pool.apply(work.exit, [3]), mp.WorkerDiedError);
+      await fails(() => pool.apply(work.exitOnce, [ledger], { retries: 0 }), mp.WorkerDiedError);
+      // What it throws is a result as good as any.
+      await fails(() => pool.apply(work.failIfOdd, [1], { retries: 5 }), work.OddError);
+      assert.equal(await ledger.get(), 1);
+      await isWell(pool);
+    }),
+  { methods: OWN },
+);
+
+eachMethod("a worker that somebody kills costs the task that it runs, and no other", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
+    const results = range(6).map(() => pool.apply(work.hold, [begun, gate]));
+    const names = [await begun.get(), await begun.get()];
+    process.kill(Number(names[0].split(" ")[1]), "SIGKILL");
+    // The other one goes on with them.
+    for (let i = 0; i < 5; i++) await gate.put(i);
+    const ends = await Promise.allSettled(results);
+    const lost = ends.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+    assert.lengthOf(lost, 1);
+    assert.instanceOf(lost[0].reason, mp.WorkerDiedError);
+    assert.equal(lost[0].reason.exitcode, -9);
+    await isWell(pool);
+  }), { methods: ["process"] });
+
+eachMethod("idle workers may be killed at any time", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    for (let i = 0; i < 3; i++) {
+      await isWell(pool);
+      for (const { pid } of pool.stats().workers) process.kill(pid!, "SIGKILL");
+      assert.deepEqual(await pool.map(work.square, range(50)), range(50).map((n) => n ** 2));
+    }
+    await isWell(pool);
+  }), { methods: ["process"] });
+
+eachMethod("each of many deaths is told to its own task", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    const results = await Promise.allSettled(range(12).map((n) => n % 3 === 0 ? pool.apply(work.exit, [n]) : pool.apply(work.square, [n])));
+    for (const [n, result] of results.entries()) {
+      if (n % 3 !== 0) assert.deepEqual(result, { status: "fulfilled", value: n ** 2 });
+      else assert.equal((result as PromiseRejectedResult).reason.exitcode, n);
+    }
+    await isWell(pool);
+  }), { methods: OWN });
+
+// ---- initializers ----
+
+eachMethod("the initializer runs once in each worker, before its tasks", (ctx) => {
+  const queue = new ctx.SimpleQueue<string>();
+  return withPool(ctx, { processes: 2, initializer: work.initializeLater, initargs: [queue, "ready"] }, async (pool) => {
+    const names = [await queue.get(), await queue.get()];
+    assert.equal(new Set(names).size, 2);
+    const all = await pool.map(work.initialized, range(20), { chunksize: 1 });
+    const wanted = ctx.getStartMethod() === "inline" ? all[0] : ["ready"];
+    for (const one of all) assert.deepEqual(one, wanted);
+    assert.isTrue(queue.empty());
+  });
+}, { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] });
+
+eachMethod("an initializer that throws breaks the pool: tasks get its error, and no more workers are started", async (ctx) => {
+  const pool = new ctx.Pool({ processes: 2, initializer: work.failToInitialize });
+  let started = 0;
+  pool.on("workerstart", () => started++);
+  try {
+    for (let i = 0; i < 2; i++) {
+      const error = await fails(() => pool.apply(work.square, [1]), RangeError) as RangeError & { code: string };
+      assert.equal(error.message, "cannot begin");
+      assert.equal(error.code, "E_INIT");
+      assert.match(error.stack!, /failToInitialize/);
+    }
+    await fails(() => pool.map(work.square, [1, 2]), RangeError);
+    await pool.join();
+    assert.equal(started, 0);
+    assert.deepEqual(pool.stats().workers, []);
+  } finally {
+    pool.terminate();
+    await pool.join();
+  }
+});
+
+eachMethod("workers that end before they begin break the pool", async (ctx) => {
+  const pool = new ctx.Pool({ processes: 1, initializer: work.exitAtOnce });
+  try {
+    const error = await fails(() => pool.apply(work.square, [1]), mp.ProcessError, [0, 29_000]);
+    assert.match(error.message, /end before they can begin.*exited with code 4/);
+    await fails(() => pool.apply(work.square, [1]), mp.ProcessError);
+    await pool.join();
+  } finally {
+    pool.terminate();
+    await pool.join();
+  }
+}, { methods: OWN });
+
+test("a worker that cannot be started breaks the pool with the reason", async () => {
+  const pool = new mp.Pool({ processes: 2, startMethod: "process", env: { PATH: "/nowhere" }, runtime: missingRuntime() });
+  try {
+    await fails(() => pool.apply(work.square, [1]), Error, [0, 29_000]);
+    await pool.join();
+  } finally {
+    pool.terminate();
+    await pool.join();
+  }
+}, { needs: (can) => can.startMethods.includes("process") ? null : "there are no processes" });
+
+/** A runtime that is not to be found, for as long as the pool is made. */
+function missingRuntime(): mp.RuntimeName {
+  const runtime = mp.capabilities().runtime.startsWith("node") ? "bun" : "node";
+  process.env[`POLYPROC_${runtime.toUpperCase()}`] = "/nowhere/at/all";
+  return runtime;
+}
