@@ -8,6 +8,7 @@ import type { Adapter, Birth, Capabilities, Child, Ending, StartPlan, ThreadId }
 import { type Bell, makeDatagramSocket } from "./bells.ts";
 import { type BunSocket, BunSocketStream, type Connect } from "./bun_socket.ts";
 import { FramedPort } from "./channel.ts";
+import { SHARED_BYTES } from "../src/memory.ts";
 import { ChildProcess, stillborn } from "./child_process.ts";
 import { cannotStart, command, type ParentFacts, readBirth, writeBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
@@ -15,20 +16,7 @@ import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import {
-  cores,
-  filesIn,
-  follow,
-  histogram,
-  kill,
-  memoryUsed,
-  onCrash,
-  onInterrupt,
-  publish,
-  quietly,
-  serve,
-  standard,
-} from "./standard.ts";
+import { cores, filesIn, follow, histogram, kill, onCrash, onInterrupt, publish, quietly, serve, standard } from "./standard.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 /** What is used of `bun:ffi`. */
@@ -238,6 +226,12 @@ function onCrashOrRejection(hear: (error: unknown) => void): void {
   });
 }
 
+/** A thread's heap, with its buffers. After a collection Bun counts all that is reserved of the memory that threads share as well. */
+function heapUsed(): number {
+  const { heapUsed } = process.memoryUsage();
+  return heapUsed < SHARED_BYTES ? heapUsed : heapUsed - SHARED_BYTES;
+}
+
 /** The adapter. */
 export const adapter: Adapter = {
   get can() {
@@ -264,7 +258,7 @@ export const adapter: Adapter = {
   },
   kill,
   serve: (nice) => serve(bun.isMainThread, nice),
-  memoryUsed: () => memoryUsed(bun.isMainThread),
+  memoryUsed: () => bun.isMainThread ? process.memoryUsage.rss() : heapUsed(),
   histogram,
   quietly,
   onExit: (run) => void process.on("exit", run),

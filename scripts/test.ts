@@ -22,10 +22,13 @@ const DENO_WITHOUT_FFI = [
   ...["read", "write", "env", "run", "net", "sys"].map((permission) => `--allow-${permission}`),
 ];
 /** Files whose subject goes through the control channel where there is no shared memory. */
-const CHANNEL_FILES = /^(process|queue|pipe|connection|simple_queue|joinable_queue|wait)/;
+const CHANNEL_FILES = /^(process|queue|pipe|wait|pool|executor)/;
 
 const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; variant: Variant }>> = {
-  off: { on: () => true, variant: { name: "shared memory switched off", env: { POLYPROC_SHARED_MEMORY: "off" } } },
+  off: {
+    on: (runtime) => runtime === "node26" || runtime === "bun",
+    variant: { name: "shared memory switched off", env: { POLYPROC_SHARED_MEMORY: "off" } },
+  },
   "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI } },
   "no-koffi": {
     on: (runtime) => runtime === "node26",
@@ -35,9 +38,7 @@ const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; vari
 
 /** The variants in which a file is run besides the plain one, where it says nothing. */
 function variantsOf(file: string): string[] {
-  if (CHANNEL_FILES.test(file)) return Object.keys(VARIANTS);
-  if (file.startsWith("remote")) return ["no-ffi"]; // it switches shared memory off itself
-  return file.startsWith("adapters") ? ["no-koffi"] : [];
+  return CHANNEL_FILES.test(file) ? ["off", "no-ffi"] : [];
 }
 
 function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean): Program[] {

@@ -102,6 +102,7 @@ export async function runProgram(program: Program, names: readonly string[], ver
     env: environment({
       ...otherRuntimes(runtime),
       NODE_COMPILE_CACHE: `${ROOT}node_modules/.cache/node`,
+      ...runtime.env,
       ...variant.env,
       POLYPROC_TEST_STARTS: "1",
       POLYPROC_TEST_MARK: mark,

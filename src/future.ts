@@ -132,7 +132,9 @@ export interface WaitFuturesOptions extends WaitOptions {
 
 /** Futures that are done, and others. */
 export interface WaitedFutures<F> {
+  /** Those with a result, an error, or cancelled. */
   readonly done: Set<F>;
+  /** The others. */
   readonly notDone: Set<F>;
 }
 

@@ -7,7 +7,7 @@ import type { Memory, ThreadId } from "./adapter.ts";
 import { PAGE, WINDOW_BYTES } from "./layout.ts";
 
 /** The largest that is tried first; untouched memory costs nothing. */
-const SHARED_BYTES = 2 ** 32;
+export const SHARED_BYTES: number = 2 ** 32;
 const SMALLEST_SHARED_BYTES = 2 ** 26;
 const LOCAL_BYTES = 2 ** 36;
 

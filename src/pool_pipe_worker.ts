@@ -39,6 +39,8 @@ export type PipeWords = PipeTask | { readonly type: "cancel"; readonly key: stri
 export type PipeNews =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: unknown }
+  /** It runs a task: whoever dies before that has not touched it. */
+  | { readonly type: "begun"; readonly key: string }
   | { readonly type: "progress"; readonly key: string; readonly value: unknown }
   | {
     readonly type: "result";
@@ -46,6 +48,8 @@ export type PipeNews =
     readonly status: number;
     readonly micros: number;
     readonly memory: number;
+    /** Whether it takes no more tasks. */
+    readonly isLast: boolean;
     readonly value: unknown;
   };
 
@@ -91,7 +95,6 @@ class PipeWorker {
 
   /** Runs tasks until it is not needed any more. */
   async run(): Promise<void> {
-    const { maxTasks, maxMemoryBytes } = this.#rules;
     let running: Promise<void> | null = null;
     try {
       for (let words; (words = await this.#connection.recv() as PipeWords).type !== "retire";) {
@@ -101,9 +104,7 @@ class PipeWorker {
           }
           continue;
         }
-        running = this.#run(words).then((memory) => {
-          if (++this.#done === maxTasks || maxMemoryBytes > 0 && memory > maxMemoryBytes) this.#connection.close();
-        });
+        running = this.#run(words);
       }
     } catch (error) {
       // The owner is gone, or enough was done.
@@ -112,22 +113,27 @@ class PipeWorker {
     await running;
   }
 
-  async #run(task: PipeTask): Promise<number> {
+  async #run(task: PipeTask): Promise<void> {
     const { key, id, attempt, fn, spec, flags, args } = task;
     if (spec !== null) this.#specs[fn] = spec;
     const controller = this.#controller = new AbortController();
     this.#running = key;
     this.#current = { id, attempt, signal: controller.signal, progress: (value) => void this.#say({ type: "progress", key, value }) };
+    await this.#say({ type: "begun", key });
     const begun = performance.now();
     const found = this.#functions.get(fn);
-    const outcome =
-      await (typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn as TaskFunction, flags, args), failed));
+    // It may have been given up meanwhile.
+    const outcome = controller.signal.aborted
+      ? failed(controller.signal.reason)
+      : await (typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn as TaskFunction, flags, args), failed));
     const micros = microsSince(begun);
     this.#running = this.#current = this.#controller = null;
     const { status, value } = encodeOutcome(outcome, flags, false);
     const memory = this.#scene.world.adapter.memoryUsed();
-    await this.#say({ type: "result", key, status, micros, memory, value });
-    return memory;
+    const { maxTasks, maxMemoryBytes } = this.#rules;
+    const isLast = ++this.#done === maxTasks || maxMemoryBytes > 0 && memory > maxMemoryBytes;
+    await this.#say({ type: "result", key, status, micros, memory, isLast, value });
+    if (isLast) this.#connection.close();
   }
 
   #say(news: PipeNews): Promise<void> {

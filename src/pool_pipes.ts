@@ -10,7 +10,7 @@ import { PIPE_WORKER } from "./pool_entry.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
 import { argumentsOf } from "./pool_record.ts";
 import type { Listener, Route } from "./pool_shared.ts";
-import { SENT, type Task } from "./pool_task.ts";
+import { SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import { type Connection, makePipe } from "./pipe.ts";
 import type { TargetSpec, TaskReference } from "./target.ts";
@@ -22,9 +22,13 @@ interface Seat {
   /** Functions that it knows. */
   readonly known: Set<number>;
   isReady: boolean;
+  /** Whether it takes no more tasks. */
+  isRetired: boolean;
   /** What it runs, as an id and an attempt; null: nothing. The task itself, unless that is over here. */
   running: string | null;
   task: Task | null;
+  /** Whether it said that it runs that. */
+  hasBegun: boolean;
   since: number;
   memory: number;
   /** Settles when nothing more comes from it; null while nobody listens. */
@@ -39,6 +43,8 @@ export class PipeRoute implements Route {
   readonly #listener: Listener;
   readonly #seats = new Map<number, Seat>();
   readonly #functions: TargetSpec[] = [];
+  /** Tasks that were sent to workers who died before they began them. */
+  #returned: Task[] = [];
   #quiet = new AbortController();
 
   constructor(home: Home, listener: Listener) {
@@ -59,8 +65,10 @@ export class PipeRoute implements Route {
       connection,
       known: new Set(),
       isReady: false,
+      isRetired: false,
       running: null,
       task: null,
+      hasBegun: false,
       since: 0,
       memory: 0,
       heard: null,
@@ -97,8 +105,11 @@ export class PipeRoute implements Route {
     this.#say(this.#seats.get(seat), { type: "cancel", key: keyOf(task) });
   }
 
-  retire(seat: number): void {
-    this.#say(this.#seats.get(seat), { type: "retire" });
+  retire(number: number): void {
+    const seat = this.#seats.get(number);
+    if (seat === undefined) return;
+    seat.isRetired = true;
+    this.#say(seat, { type: "retire" });
   }
 
   isBusy(seat: number): boolean {
@@ -120,15 +131,20 @@ export class PipeRoute implements Route {
     await (seat.heard ??= this.#hear(seat));
     this.#seats.delete(number);
     seat.connection.close();
-    return seat.task;
+    if (seat.task === null || seat.hasBegun) return seat.task;
+    this.#returned.push(seat.task);
+    return null;
   }
 
   takeBack(): Task[] {
-    return [];
+    const returned = this.#returned.filter(({ state }) => state === SENT);
+    this.#returned = [];
+    for (const task of returned) task.state = WAITING;
+    return returned;
   }
 
   sent(): Task[] {
-    return [...this.#seats.values()].flatMap(({ task }) => task ?? []);
+    return [...this.#returned, ...[...this.#seats.values()].flatMap(({ task }) => task ?? [])];
   }
 
   release(task: Task): void {
@@ -157,6 +173,7 @@ export class PipeRoute implements Route {
   #assign(seat: Seat, task: Task): void {
     const { fn, piece, shared, id, attempt } = task;
     seat.task = task;
+    seat.hasBegun = false;
     seat.since = performance.now();
     const key = seat.running = keyOf(task);
     task.entry = seat.number;
@@ -182,9 +199,7 @@ export class PipeRoute implements Route {
       try {
         news = await seat.connection.recv({ signal }) as PipeNews;
       } catch {
-        // It is gone; or nobody wants to hear from anybody now.
-        if (signal.aborted) seat.heard = null;
-        return;
+        return; // It is gone; or nobody wants to hear from anybody now.
       }
       this.#take(seat, news);
     }
@@ -197,24 +212,27 @@ export class PipeRoute implements Route {
     } else if (news.type === "failed") this.#listener.failed(seat.number, news.error);
     else {
       const task = seat.running === news.key ? seat.task : null;
+      if (news.type === "begun") seat.hasBegun = true;
       if (news.type === "result") {
         seat.running = null;
         seat.memory = news.memory;
+        seat.isRetired ||= news.isLast;
       }
-      if (task !== null) {
-        if (news.type === "progress") this.#listener.progress(task, news.value);
-        else this.#listener.result(task, news.status, news.micros, news.value);
-      }
+      if (news.type === "result") {
+        if (task !== null) this.#listener.result(task, news.status, news.micros, news.value);
+        else this.#listener.ready(seat.number);
+      } else if (news.type === "progress" && task !== null) this.#listener.progress(task, news.value);
     }
     if (this.#isWanted) return;
     // Waiting keeps the program alive.
     this.#quiet.abort();
     this.#quiet = new AbortController();
+    for (const each of this.#seats.values()) each.heard = null;
   }
 }
 
-function isFree({ isReady, running }: Seat): boolean {
-  return isReady && running === null;
+function isFree({ isReady, isRetired, running }: Seat): boolean {
+  return isReady && !isRetired && running === null;
 }
 
 function keyOf({ id, attempt }: Task): string {

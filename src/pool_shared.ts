@@ -29,6 +29,7 @@ export interface Listener {
   progress(task: Task, value: unknown): void;
   /** A worker waits for buffers. */
   send(seat: number, key: string, buffers: readonly ArrayBuffer[]): void;
+  /** A worker can take a task. */
   ready(seat: number): void;
   /** A worker's initializer failed. */
   failed(seat: number, error: unknown): void;

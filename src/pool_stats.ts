@@ -9,11 +9,17 @@ import type { Adapter, Histogram } from "./adapter.ts";
 export interface Latency {
   /** How many were measured. With very many small tasks that is not each of them. */
   readonly count: number;
+  /** The shortest. */
   readonly min: number;
+  /** The arithmetic mean. */
   readonly mean: number;
+  /** The median. */
   readonly p50: number;
+  /** Nine of ten took no longer. */
   readonly p90: number;
+  /** 99 of 100 took no longer. */
   readonly p99: number;
+  /** The longest. */
   readonly max: number;
 }
 
@@ -21,6 +27,7 @@ export interface Latency {
 export interface WorkerStats {
   /** Id of its process. */
   readonly pid: number | null;
+  /** What it does: it is not ready yet, waits for a task, runs one, or takes no more. */
   readonly state: "starting" | "idle" | "busy" | "ending";
   /** Bytes of memory that it uses, as it said last; 0 while it has not. */
   readonly memory: number;
@@ -28,13 +35,15 @@ export interface WorkerStats {
 
 /** How a pool stands. */
 export interface PoolStats {
+  /** Those that have not ended. */
   readonly workers: readonly WorkerStats[];
   /** Tasks that wait to be started. */
   readonly queued: number;
   /** Tasks that workers run now. */
   readonly running: number;
-  /** Tasks that ended with a result, and with an error. */
+  /** Tasks that ended with a result. */
   readonly done: number;
+  /** Tasks that ended with an error. */
   readonly failed: number;
   /** How long tasks waited for their start, and how long they ran. */
   readonly latency: { readonly wait: Latency; readonly run: Latency };
@@ -42,12 +51,15 @@ export interface PoolStats {
 
 /** What is told of a worker that started. */
 export interface WorkerStart {
+  /** Id of its process. */
   readonly pid: number | null;
+  /** Name of its process, such as `PoolWorker-1`. */
   readonly name: string;
 }
 
 /** What is told of a worker that has ended. */
 export interface WorkerExit extends WorkerStart {
+  /** As {@linkcode Process.exitcode}. */
   readonly exitcode: number | null;
   /** The error that ended it, or null. */
   readonly error: unknown;
@@ -55,7 +67,9 @@ export interface WorkerExit extends WorkerStart {
 
 /** Events of a pool, and what is told of each. */
 export interface PoolEvents {
+  /** A worker was started. */
   workerstart: WorkerStart;
+  /** A worker has ended, by itself or not. */
   workerexit: WorkerExit;
 }
 
@@ -119,14 +133,17 @@ export class Latencies {
 
 function latencyOf(histogram: Histogram | null): Latency {
   if (histogram === null || histogram.count === 0) return { count: 0, min: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 };
+  const { min, max } = histogram;
   const ms = (micros: number) => micros / 1000;
+  // A percentile is the upper end of a class of values.
+  const at = (percent: number) => ms(Math.min(histogram.percentile(percent), max));
   return {
     count: histogram.count,
-    min: ms(histogram.min),
+    min: ms(min),
     mean: ms(histogram.mean),
-    p50: ms(histogram.percentile(50)),
-    p90: ms(histogram.percentile(90)),
-    p99: ms(histogram.percentile(99)),
-    max: ms(histogram.max),
+    p50: at(50),
+    p90: at(90),
+    p99: at(99),
+    max: ms(max),
   };
 }

@@ -153,6 +153,7 @@ class PoolWorker {
   async run(): Promise<void> {
     const { seat, rules: { maxTasks, maxMemoryBytes } } = this.#orders;
     for (let batch; (batch = await this.#next()) !== null;) {
+      const before = this.#done;
       for (const task of batch) {
         if (!this.#memory.begin(task.entry, task.generation, seat)) continue;
         const later = this.#run(task);
@@ -161,7 +162,8 @@ class PoolWorker {
         if (++this.#done === maxTasks) return;
       }
       this.#sayMemory();
-      if (maxMemoryBytes > 0 && this.#scene.world.adapter.memoryUsed() > maxMemoryBytes) return;
+      // One that has done nothing stays, or nothing would ever be done.
+      if (maxMemoryBytes > 0 && this.#done > before && this.#scene.world.adapter.memoryUsed() > maxMemoryBytes) return;
       if (performance.now() - this.#turnAt > TURN_MS) await this.#haveATurn();
       if (this.#isEnded) return;
     }

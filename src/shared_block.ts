@@ -42,7 +42,7 @@ export class SharedBlock implements SharedObject {
     return { bytes: arena.window(offset).bytes, byteAt: arena.byteIndex(offset) };
   }
 
-  /** What travels of it. */
+  /** What travels of it. @internal */
   [HANDLE](): Handle {
     return { kind: BLOCK, words: this.place.handle() };
   }

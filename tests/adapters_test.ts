@@ -1,4 +1,5 @@
 /** The adapters alone: each runtime starts children on each runtime, and everything that `src/adapter.ts` promises of them is tried. */
+// run: with=no-koffi
 
 import process from "node:process";
 import { assert } from "chai";

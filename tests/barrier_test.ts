@@ -1,5 +1,5 @@
 /** Barriers: parties that meet again and again, what is done when all are there, and how one who gives up or dies is not waited for. */
-// run: with=off,no-ffi,no-koffi
+// run: with=off,no-ffi
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/barrier.ts";

@@ -1,4 +1,5 @@
 /** Every example, run as a user would, its output read. */
+// run: on=node22,node26,deno,bun
 
 import { execFile, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";

@@ -85,10 +85,10 @@ eachMethod("maps zip their iterables, in order, lazily", (ctx) =>
     await fails(() => executor.map(work.square, 5 as never, [1]), TypeError);
     for (const buffersize of [1, 2, 4, 8]) {
       let taken = 0;
-      function* endless() {
+      const endless = (function* () {
         for (;;) yield taken++;
-      }
-      const results = executor.map(work.square, endless(), { buffersize });
+      })();
+      const results = executor.map(work.square, endless, { buffersize });
       await until("taken as many as it may", () => taken === buffersize);
       assert.equal(await isPending(until("took more", () => taken > buffersize, 500).catch(() => {})), true);
       for (let n = 0; n < 10; n++) assert.equal((await results.next()).value, n ** 2);
@@ -109,7 +109,7 @@ eachMethod("a map goes on after an error", (ctx) =>
 
 eachMethod("a map's time counts from the call", (ctx) =>
   withExecutor(ctx, { maxWorkers: 1, grace: 10 }, async (executor) => {
-    const results = executor.map(work.sleep, [0, 60_000], { timeout: 1500 });
+    const results = executor.map(work.sleepOrStop, [0, 60_000], { timeout: 1500 });
     const first = await results.next().catch((error: unknown) => error);
     // On a busy machine the worker may have started too late.
     if (!(first instanceof mp.TimeoutError)) {

@@ -1,5 +1,5 @@
 /** Processes killed at random moments in the middle of queues that are busy: nobody hangs, nothing is lost or doubled, nothing is left. */
-// run: on=node22,node26,deno,bun
+// run: on=node26,deno,bun
 import { existsSync, readdirSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";

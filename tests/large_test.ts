@@ -1,4 +1,5 @@
 /** Large messages, many messages, and what becomes of the memory that they took. */
+// run: on=node26,deno,bun
 import { assert } from "chai";
 import { arenaMib } from "./faults.ts";
 import * as work from "./fixtures/queue_large.ts";

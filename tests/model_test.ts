@@ -6,8 +6,8 @@
  * `--soak` explores the large scenarios too, some of them not to their end. `--traces` tells how it came to each bug.
  */
 
-// The algorithm is the same everywhere: two engines are enough.
-// run: on=node26,bun
+// The algorithm is the same everywhere.
+// run: on=node26
 
 import process from "node:process";
 import { assert } from "chai";

@@ -232,9 +232,11 @@ eachMethod(
   (ctx) =>
     withPool(ctx, { processes: 1, maxMemoryMb: 250 }, async (pool) => {
       const names = new Set<string>();
-      for (let i = 0; i < 8; i++) names.add(await pool.apply(work.keep, [50]));
-      assert.isAbove(names.size, 1);
-      assert.isBelow(names.size, 8);
+      for (let i = 0; i < 2; i++) names.add(await pool.apply(work.keep, [50]));
+      assert.equal(names.size, 1);
+      // Some runtimes count only at a collection.
+      for (let i = 0; i < 40 && names.size === 1; i++) names.add(await pool.apply(work.keep, [50]));
+      assert.equal(names.size, 2);
       assert.equal(pool.stats().failed, 0);
     }),
   { methods: OWN },

@@ -1,4 +1,5 @@
 /** Where no memory is shared with processes: the same queues and pipes through the control channel. */
+// run: on=node22,node26,deno,bun with=no-ffi
 
 import "./fixtures/without_shared_memory.ts";
 import { assert, expect } from "chai";
