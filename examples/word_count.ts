@@ -4,38 +4,16 @@
  *
  *     node examples/word_count.ts [directory, by default node_modules]
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
 import * as mp from "@polyproc/multiprocessing";
 import { Presets, SingleBar } from "cli-progress";
-
-type Counts = Map<string, number>;
+import { add, countAlone, countFile, type Counts, isEqual, show, textFiles } from "./words.ts";
 
 /** What the producer and the workers tell the parent. */
 type Report = { found: number } | { counted: number } | { words: Counts };
 
-/** Declaration files and documents. */
-const TEXTS = /\.(d\.[cm]?ts|mdx?|markdown|txt)$/;
 /** Files between two reports: often enough for a progress bar, and seldom enough to cost nothing. */
 const STEP = 25;
-
-function* textFiles(directory: string): Generator<string> {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) yield* textFiles(path);
-    else if (entry.isFile() && TEXTS.test(entry.name)) yield path;
-  }
-}
-
-/** What a word is, is Unicode's to say: apostrophes, accents, and languages that write no spaces. */
-const segmenter = new Intl.Segmenter("en", { granularity: "word" });
-
-function countFile(path: string, counts: Counts): void {
-  for (const { segment, isWordLike } of segmenter.segment(readFileSync(path, "utf8").toLowerCase())) {
-    if (isWordLike) counts.set(segment, (counts.get(segment) ?? 0) + 1);
-  }
-}
 
 /** Puts every path into the queue, and then one `null` for each worker. */
 export async function findFiles(directory: string, workers: number, paths: mp.Queue<string | null>, reports: mp.Queue<Report>) {
@@ -75,23 +53,13 @@ async function countInParallel(directory: string, workers: number): Promise<{ wo
     if ("found" in report) bar.setTotal(files += report.found);
     else if ("counted" in report) bar.increment(report.counted);
     else {
-      for (const [word, count] of report.words) words.set(word, (words.get(word) ?? 0) + count);
+      add(words, report.words);
       left--;
     }
   }
   bar.stop();
   for (const child of children) await child.join();
   return { words, files };
-}
-
-function countAlone(directory: string): Counts {
-  const words: Counts = new Map();
-  for (const path of textFiles(directory)) countFile(path, words);
-  return words;
-}
-
-function isEqual(a: Counts, b: Counts): boolean {
-  return a.size === b.size && [...a].every(([word, count]) => b.get(word) === count);
 }
 
 function seconds(since: number): number {
@@ -110,15 +78,7 @@ if (mp.isMain(import.meta)) {
   const expected = countAlone(directory);
   const alone = seconds(startOfOne);
 
-  let total = 0;
-  for (const count of words.values()) total += count;
-  console.log(`${total} words in ${files} files, ${words.size} of them different; the commonest:`);
-  const commonest = [...words].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)).slice(0, 20);
-  const width = Math.max(...commonest.map(([word]) => word.length));
-  for (let row = 0; row < 5; row++) {
-    const cells = commonest.filter((_, i) => i % 5 === row);
-    console.log(cells.map(([word, count]) => `  ${word.padEnd(width)}${String(count).padStart(8)}`).join(""));
-  }
+  show(words, files);
   console.log(`${workers} workers:   ${together.toFixed(2)} s, starting them included`);
   console.log(`one process: ${alone.toFixed(2)} s`);
   console.log(`speed-up:    ${(alone / together).toFixed(2)}`);

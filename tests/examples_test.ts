@@ -2,10 +2,14 @@
 // run: on=node22,node26,deno,bun
 
 import { execFile, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { assert } from "chai";
+import { PNG } from "pngjs";
 import * as mp from "../mod.ts";
 import { test } from "./harness.ts";
 
@@ -19,12 +23,21 @@ interface Run {
   errors: string;
 }
 
-function run(example: string, ...args: string[]): Promise<Run> {
+/** The arguments by which a runtime runs an example. */
+function commandOf(example: string): string[] {
   const runtime = mp.capabilities().runtime.startsWith("deno") ? ["run", "-A"] : [];
+  return [...runtime, fileURLToPath(new URL(example, EXAMPLES))];
+}
+
+function run(example: string, ...args: string[]): Promise<Run> {
+  return execute(process.execPath, [...commandOf(example), ...args]);
+}
+
+function execute(path: string, args: readonly string[]): Promise<Run> {
   return new Promise((resolve) => {
     const child = execFile(
-      process.execPath,
-      [...runtime, fileURLToPath(new URL(example, EXAMPLES)), ...args],
+      path,
+      args,
       { cwd: ROOT, maxBuffer: 2 ** 24 },
       (_, stdout, errors) => resolve({ code: child.exitCode, lines: stdout.trimEnd().split("\n"), errors }),
     );
@@ -167,7 +180,90 @@ test("an array that Python made is read and written where it lies", async () => 
   ]);
 }, { needs: (can) => needsMemory(can) ?? (hasPython ? null : "python3 is not installed") });
 
-test("every example is run by one of these tests", () => {
+// ---- pools ----
+
+/** Runs `body` with an empty directory. */
+async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "polyproc-examples-"));
+  try {
+    await body(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** What the programs say that compare a pool with one process. */
+function assertTimes(lines: readonly string[]): void {
+  assert.sameMembers(lines.map((line) => line.replace(/\d+\.\d\d/, "0.00").replace(/^\d+ workers/, "n workers")), [
+    "one process: 0.00 s",
+    "n workers:   0.00 s, starting them included",
+    "speed-up:    0.00",
+  ]);
+}
+
+test("a pool counts primes as one process does", async () => {
+  const lines = await output("primes.ts", "200000");
+  assert.equal(lines[0], "17984 primes below 200000");
+  assertTimes(lines.slice(1));
+});
+
+test("the Mandelbrot set is drawn into a shared array", () =>
+  withDirectory(async (directory) => {
+    const file = join(directory, "mandelbrot.png");
+    const { code, lines, errors } = await run("mandelbrot.ts", "150", file);
+    assert.equal(code, 0, `${lines.join("\n")}\n${errors}`);
+    assert.include(errors, "100 of 100 rows", "the progress bar reached its end");
+    assertTimes(lines.splice(-3));
+    assert.equal(lines.pop(), `150 × 100 pixels in ${file}, equal to what one process draws`);
+    assert.equal(lines.length, 24);
+    assert.isTrue(lines.every((line) => /^[ .:=+*#%@-]{72}$/.test(line)));
+    const { width, height, data } = PNG.sync.read(readFileSync(file));
+    assert.deepEqual([width, height], [150, 100]);
+    const pixel = (x: number, y: number) => {
+      const column = Math.round((x + 0.75) / 3.3 * width + width / 2), row = Math.round(y / 3.3 * width + height / 2);
+      return [...data.subarray(4 * (row * width + column), 4 * (row * width + column) + 4)];
+    };
+    // Of these, two are in the set, at the centres of its largest parts.
+    assert.deepEqual(pixel(0, 0), [0, 0, 0, 255]);
+    assert.deepEqual(pixel(-1, 0), [0, 0, 0, 255]);
+    for (const [x, y] of [[0.5, 0.5], [-1, 0.9], [-2.3, 0]]) assert.isAbove(pixel(x, y)[0], 20, `${x}, ${y}`);
+  }), { needs: needsMemory });
+
+const TEXTS = fileURLToPath(new URL("fixtures/texts/", import.meta.url));
+
+test("a pool counts words as one process does", async () => {
+  const { code, lines, errors } = await run("pool_word_count.ts", "node_modules/@types");
+  assert.equal(code, 0, `${lines.join("\n")}\n${errors}`);
+  const [, words, files] = /^(\d+) words in (\d+) files, \d+ of them different; the commonest:$/.exec(lines[0]) ?? [];
+  assert.isAbove(Number(files), 100);
+  assert.isAbove(Number(words), 100_000);
+  assertTimes(lines.slice(6, 9));
+  assert.deepEqual(lines.slice(9), ["both counts are equal"]);
+  const batches = Math.ceil(Number(files) / 50);
+  assert.include(errors, `${batches} of ${batches} batches of files`, "the progress bar reached its end");
+});
+
+test("a pool compresses files to what they were", () =>
+  withDirectory(async (directory) => {
+    const { code, lines, errors } = await run("gzip.ts", TEXTS, directory);
+    assert.equal(code, 0, `${lines.join("\n")}\n${errors}`);
+    assert.match(lines[0], /^2 files, 0\.0 MB became 0\.0 MB$/);
+    assert.match(lines[1], /^\d+ workers: \d+\.\d\d s, starting them included$/);
+    const names = readdirSync(TEXTS, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".txt") || name.endsWith(".md"));
+    assert.equal(names.length, 2);
+    for (const name of names) {
+      assert.deepEqual([...gunzipSync(readFileSync(join(directory, `${name}.gz`)))], [...readFileSync(join(TEXTS, name))]);
+    }
+  }));
+
+test("every example is run by one of these tests, or used by one that is", () => {
   const self = readFileSync(fileURLToPath(import.meta.url), "utf8");
-  for (const name of readdirSync(EXAMPLES)) assert.include(self, `("${name}"`);
+  const names = readdirSync(EXAMPLES);
+  const used = names.flatMap((name) =>
+    [...readFileSync(new URL(name, EXAMPLES), "utf8").matchAll(/from "\.\/(\w+\.ts)"/g)].map(([, file]) => file)
+  );
+  for (const name of names) {
+    const isRun = self.includes(`("${name}"`) || self.includes(`example: "${name}"`) || self.includes(`examples/${name}"`);
+    assert.isTrue(isRun || used.includes(name), name);
+  }
 });
