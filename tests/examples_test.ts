@@ -1,7 +1,7 @@
 /** Every example, run as a user would, its output read. */
 // run: on=node22,node26,deno,bun
 
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -255,6 +255,172 @@ test("a pool compresses files to what they were", () =>
       assert.deepEqual([...gunzipSync(readFileSync(join(directory, `${name}.gz`)))], [...readFileSync(join(TEXTS, name))]);
     }
   }));
+
+// ---- servers ----
+
+interface Reply {
+  status: number;
+  text: string;
+  retryAfter: string | null;
+}
+
+/** A server under test. */
+class Server {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async get(path: string, signal?: AbortSignal): Promise<Reply> {
+    const response = await fetch(this.#url + path, { signal: signal ?? null, headers: { connection: "close" } });
+    return { status: response.status, text: await response.text(), retryAfter: response.headers.get("retry-after") };
+  }
+
+  async stats(): Promise<mp.PoolStats> {
+    return JSON.parse((await this.get("/stats")).text);
+  }
+
+  /** Asks until it is so. */
+  async until(isSo: (stats: mp.PoolStats) => boolean): Promise<mp.PoolStats> {
+    for (;;) {
+      const stats = await this.stats();
+      if (isSo(stats)) return stats;
+    }
+  }
+
+  /** Sends many requests at once, all of which must be answered alike. */
+  async bombard(path: string, amount: number, expected: string): Promise<void> {
+    const autocannon = fileURLToPath(new URL("../node_modules/autocannon/autocannon.js", import.meta.url));
+    const options = ["--json", "--no-progress", "--connections", "8", "--amount", String(amount), "--expectBody", expected];
+    const node = process.env.POLYPROC_NODE ?? process.execPath;
+    const { code, lines, errors } = await execute(node, [autocannon, ...options, this.#url + path]);
+    assert.equal(code, 0, errors);
+    const { "2xx": good, non2xx, mismatches, errors: failures, timeouts } = JSON.parse(lines.at(-1)!);
+    assert.deepEqual({ good, non2xx, mismatches, failures, timeouts }, {
+      good: amount,
+      non2xx: 0,
+      mismatches: 0,
+      failures: 0,
+      timeouts: 0,
+    });
+  }
+}
+
+/** Runs a server as an administrator would, and ends it so. */
+async function withServer(example: string, env: Record<string, string>, body: (server: Server) => Promise<void>): Promise<void> {
+  const child = spawn(process.execPath, commandOf(example), {
+    cwd: ROOT,
+    env: { ...process.env, PORT: "0", TIMEOUT_MS: "60000", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => errors += text);
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  try {
+    const url = await new Promise<string>((resolve, reject) => {
+      let said = "";
+      child.stdout.setEncoding("utf8").on("data", (text) => {
+        const [, url] = /^listening on (\S+)\n/.exec(said += text) ?? [];
+        if (url !== undefined) resolve(url);
+      });
+      void ended.then((code) => reject(new Error(`it ended with exit code ${code}: ${said}${errors}`)));
+    });
+    await body(new Server(url));
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+  // Deno takes a child that its own `kill()` was called on for killed, however it ends.
+  process.kill(child.pid!, "SIGTERM");
+  assert.equal(await ended, 0, errors);
+  assert.equal(errors, "");
+}
+
+const ENDLESS = "/primes?below=1000000000000";
+
+/** Requests without an end, one for each worker, all of which are at work. `leave` has their clients go away. */
+async function saturate(server: Server): Promise<{ workers: number; leave: () => Promise<void> }> {
+  const { workers } = await server.until(({ workers }) => workers.every(({ state }) => state === "idle"));
+  const clients = new AbortController();
+  const requests = workers.map(() => server.get(ENDLESS, clients.signal));
+  const leave = async () => {
+    clients.abort();
+    const outcomes = await Promise.allSettled(requests);
+    assert.deepEqual(outcomes.map(({ status }) => status), workers.map(() => "rejected"), JSON.stringify(outcomes));
+    await server.until(({ running, queued }) => running + queued === 0);
+  };
+  await server.until(({ running }) => running === workers.length);
+  return { workers: workers.length, leave };
+}
+
+const SERVERS = [
+  { example: "server_node.ts", needs: needsProcess },
+  { example: "server_bun.ts", needs: () => "Bun" in globalThis ? null : "there is no Bun.serve" },
+];
+
+for (const { example, needs } of SERVERS) {
+  test(`${example} answers all of a load, and rightly`, () =>
+    withServer(example, {}, async (server) => {
+      await server.bombard("/primes?below=10000", 300, "1229\n");
+      const { done, failed } = await server.stats();
+      assert.deepEqual([done, failed], [300, 0]);
+      assert.deepEqual((await server.get("/primes?below=many")).status, 400);
+      assert.deepEqual((await server.get("/")).status, 404);
+    }), { needs });
+
+  test(
+    `${example} hears everybody while all workers compute, and ends the work for clients that went away`,
+    () =>
+      withServer(example, {}, async (server) => {
+        const { workers, leave } = await saturate(server);
+        assert.deepEqual(await server.get("/health"), { status: 200, text: "well\n", retryAfter: null });
+        await server.bombard("/health", 300, "well\n");
+        assert.equal((await server.stats()).running, workers);
+        await leave();
+        assert.equal((await server.get("/primes?below=1000")).text, "168\n");
+      }),
+    { needs },
+  );
+
+  test(`${example} refuses what it cannot do soon`, () =>
+    withServer(example, { MAX_QUEUE: "1" }, async (server) => {
+      const { leave } = await saturate(server);
+      const waiting = server.get("/primes?below=1000");
+      await server.until(({ queued }) => queued === 1);
+      const refused = await server.get("/primes?below=1000");
+      assert.deepEqual([refused.status, refused.retryAfter], [503, "1"]);
+      assert.equal((await server.get("/health")).status, 200);
+      await leave();
+      assert.equal((await waiting).text, "168\n");
+    }), { needs });
+
+  test(`${example} gives up on what takes too long`, () =>
+    withServer(example, { TIMEOUT_MS: "300" }, async (server) => {
+      const late = await server.get(ENDLESS);
+      assert.equal(late.status, 504);
+      assert.match(late.text, /not done within 300 ms/);
+      assert.equal((await server.get("/primes?below=1000")).text, "168\n");
+    }), { needs });
+
+  test(`${example} loses the one request whose worker is killed`, () =>
+    withServer(example, {}, async (server) => {
+      const size = (await server.stats()).workers.length;
+      const lost = server.get(ENDLESS);
+      const { workers } = await server.until(({ running }) => running === 1);
+      const { pid } = workers.find(({ state }) => state === "busy")!;
+      const others = Array.from({ length: 30 }, () => server.get("/primes?below=20000"));
+      process.kill(pid!, "SIGKILL");
+      assert.deepEqual(await Promise.all(others), others.map(() => ({ status: 200, text: "2262\n", retryAfter: null })));
+      const { status, text } = await lost;
+      assert.equal(status, 500);
+      assert.match(text, /died while it ran the task: it was killed by signal 9/);
+      const stats = await server.until(({ workers }) => workers.length === size && workers.every(({ state }) => state === "idle"));
+      assert.deepEqual([stats.done, stats.failed], [30, 1]);
+      assert.notInclude(stats.workers.map(({ pid }) => pid), pid);
+      await server.bombard("/primes?below=1000", 100, "168\n");
+    }), { needs });
+}
 
 test("every example is run by one of these tests, or used by one that is", () => {
   const self = readFileSync(fileURLToPath(import.meta.url), "utf8");
