@@ -422,6 +422,21 @@ for (const { example, needs } of SERVERS) {
     }), { needs });
 }
 
+test("workers may do what they are granted, and nothing else", async () => {
+  const permissions = ["--no-prompt", `--allow-run=${process.execPath}`, "--allow-env", "--allow-read=deno.json"];
+  const { code, lines, errors } = await execute(process.execPath, ["run", ...permissions, "examples/least_permission.ts"]);
+  assert.equal(code, 0, `${lines.join("\n")}\n${errors}`);
+  assert.equal(errors, "");
+  const files = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+  assert.deepEqual(lines, [
+    ...files.map((file) => `${file}: ${readFileSync(join(ROOT, file), "utf8").split("\n").length - 1} lines`),
+    "the workers may not read deno.json, write README.md, see the environment, talk to other machines, start programs, call foreign functions",
+  ]);
+  // As its first comment says.
+  const text = readFileSync(new URL("least_permission.ts", EXAMPLES), "utf8");
+  assert.include(text, "deno run --allow-run=$(command -v deno) --allow-env --allow-read=deno.json examples/least_permission.ts");
+}, { needs: () => "Deno" in globalThis ? null : "only Deno has permissions" });
+
 test("every example is run by one of these tests, or used by one that is", () => {
   const self = readFileSync(fileURLToPath(import.meta.url), "utf8");
   const names = readdirSync(EXAMPLES);
