@@ -343,14 +343,17 @@ const ENDLESS = "/primes?below=1000000000000";
 async function saturate(server: Server): Promise<{ workers: number; leave: () => Promise<void> }> {
   const { workers } = await server.until(({ workers }) => workers.every(({ state }) => state === "idle"));
   const clients = new AbortController();
-  const requests = workers.map(() => server.get(ENDLESS, clients.signal));
+  const requests: Promise<Reply>[] = [];
+  for (const _ of workers) {
+    requests.push(server.get(ENDLESS, clients.signal));
+    await server.until(({ running }) => running === requests.length);
+  }
   const leave = async () => {
     clients.abort();
     const outcomes = await Promise.allSettled(requests);
     assert.deepEqual(outcomes.map(({ status }) => status), workers.map(() => "rejected"), JSON.stringify(outcomes));
     await server.until(({ running, queued }) => running + queued === 0);
   };
-  await server.until(({ running }) => running === workers.length);
   return { workers: workers.length, leave };
 }
 
