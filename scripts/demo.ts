@@ -1,5 +1,5 @@
 /**
- * Shows the library at work: `npm run demo`. The two programs that a newcomer to `multiprocessing` learns first, and a word count over
+ * Shows the library at work: `npm run demo`. A pool that draws and counts, the two programs that a newcomer to `multiprocessing` learns first, and a word count over
  * the declaration files and documents of `node_modules`, on Node, Bun and Deno.
  *
  * @module
@@ -8,22 +8,56 @@
 import { environment, findRuntimes, ROOT, type Runtime } from "./runtimes.ts";
 
 const RUNTIMES = ["node26", "bun", "deno"];
+/** Not a temporary file: somebody may want to look at it. */
+const PICTURE = "tmp/mandelbrot.png";
 
-const PROGRAMS: readonly { file: string; about: string }[] = [
-  { file: "workers.ts", about: "Five workers are started and joined." },
-  { file: "producer_consumer.ts", about: "A producer process puts numbers into a queue, a consumer process adds them up; null ends it." },
+/** A program of `examples/`. */
+interface Demo {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly about: string;
+  /** What the table calls it. */
+  readonly title: string;
+  /** Whether it compares workers with one process. */
+  readonly compares: boolean;
+}
+
+const DEMOS: readonly Demo[] = [
+  {
+    file: "mandelbrot.ts",
+    args: ["2400", PICTURE],
+    about: "A pool draws the Mandelbrot set, its workers writing pixels into one shared array; then one process does it alone.",
+    title: "picture",
+    compares: true,
+  },
+  {
+    file: "primes.ts",
+    args: ["10000000"],
+    about: "One process counts the primes below ten million, then a pool does.",
+    title: "primes",
+    compares: true,
+  },
+  { file: "workers.ts", args: [], about: "Five workers are started and joined.", title: "five workers", compares: false },
+  {
+    file: "producer_consumer.ts",
+    args: [],
+    about: "A producer process puts numbers into a queue, a consumer process adds them up; null ends it.",
+    title: "producer, consumer",
+    compares: false,
+  },
   {
     file: "word_count.ts",
+    args: [],
     about: "A producer finds the text files in node_modules, workers count their words; then one process does it alone.",
+    title: "words",
+    compares: true,
   },
 ];
 
-/** A row of the last table. */
-interface Row {
-  runtime: string;
-  seconds: number[];
-  /** How many workers counted, the seconds of one process and of the workers, and the speed-up. */
-  figures: string[];
+/** A column of the last table. */
+interface Column {
+  readonly runtime: string;
+  readonly cells: string[];
 }
 
 const isTerminal = Deno.stdout.isTerminal() && Deno.env.get("NO_COLOR") === undefined;
@@ -37,10 +71,10 @@ function heading(text: string): void {
 }
 
 /** Runs a program of `examples/`; what it prints is shown as it comes, and returned. */
-async function show(runtime: Runtime, file: string, env: Record<string, string>): Promise<{ output: string; seconds: number }> {
+async function show(runtime: Runtime, { file, args }: Demo, env: Record<string, string>): Promise<{ output: string; seconds: number }> {
   const start = performance.now();
   const child = new Deno.Command(runtime.path, {
-    args: [...runtime.args, `examples/${file}`],
+    args: [...runtime.args, `examples/${file}`, ...args],
     cwd: ROOT,
     env: environment(env),
     stdin: "null",
@@ -63,58 +97,50 @@ async function versionOf({ path }: Runtime): Promise<string> {
   return /\d+\.\d+\.\d+/.exec(new TextDecoder().decode(stdout))?.[0] ?? "";
 }
 
-async function demonstrate(runtime: Runtime, env: Record<string, string>): Promise<Row> {
+async function demonstrate(runtime: Runtime, env: Record<string, string>): Promise<Column> {
   const name = { n: "Node.js", b: "Bun", d: "Deno" }[runtime.name[0]]!;
   const title = `${name} ${await versionOf(runtime)}`;
   heading(title);
-  const row: Row = { runtime: title, seconds: [], figures: [] };
-  for (const { file, about } of PROGRAMS) {
-    console.log(`\n${styled(36, `examples/${file}`)}: ${about}`);
-    const { output, seconds } = await show(runtime, file, env);
-    row.seconds.push(seconds);
-    const figure = (pattern: RegExp) => pattern.exec(output)?.[1] ?? "?";
-    if (file === "word_count.ts") {
-      row.figures = [
-        figure(/(\d+) workers:/),
-        figure(/one process: *([\d.]+)/),
-        figure(/workers: *([\d.]+)/),
-        figure(/speed-up: *([\d.]+)/),
-      ];
-    } else console.log(styled(2, `  ${seconds.toFixed(2)} s, starting everything included`));
+  const cells: string[] = [];
+  for (const demo of DEMOS) {
+    console.log(`\n${styled(36, `examples/${demo.file}`)}: ${demo.about}`);
+    const { output, seconds } = await show(runtime, demo, env);
+    if (demo.compares) {
+      const figure = (pattern: RegExp) => pattern.exec(output)?.[1] ?? "?";
+      cells.push(`${figure(/one process: *([\d.]+)/)} s`, `${figure(/workers: *([\d.]+)/)} s`, `× ${figure(/speed-up: *([\d.]+)/)}`);
+    } else {
+      cells.push(`${seconds.toFixed(2)} s`);
+      console.log(styled(2, `  ${seconds.toFixed(2)} s, starting everything included`));
+    }
   }
-  return row;
+  return { runtime: title, cells };
 }
 
-function table(rows: readonly Row[]): void {
-  const cells = [
-    ["", "five workers", "producer, consumer", "words, one process", `words, ${rows[0]?.figures[0] ?? ""} workers`, "speed-up"],
-    ...rows.map(({ runtime, seconds, figures: [, alone, together, speedUp] }) => [
-      runtime,
-      `${seconds[0].toFixed(2)} s`,
-      `${seconds[1].toFixed(2)} s`,
-      `${alone} s`,
-      `${together} s`,
-      `× ${speedUp}`,
-    ]),
-  ];
-  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
-  for (const [i, row] of cells.entries()) {
+function table(columns: readonly Column[]): void {
+  const names = DEMOS.flatMap(({ title, compares }) =>
+    compares ? [`${title}, one process`, `${title}, workers`, `${title}, speed-up`] : [title]
+  );
+  const rows = [["", ...columns.map(({ runtime }) => runtime)], ...names.map((name, i) => [name, ...columns.map(({ cells }) => cells[i])])];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  for (const [i, row] of rows.entries()) {
     const line = row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join("   ");
-    console.log(i === 0 ? styled(1, line) : line);
+    console.log(styled(i === 0 || row[1].startsWith("×") ? 1 : 0, line));
   }
 }
 
 const { found, missing } = await findRuntimes(RUNTIMES);
 for (const reason of missing) console.log(`missing: ${reason}`);
-console.log("Three programs, the same files on every runtime: see examples/.");
+console.log(`${DEMOS.length} programs, the same files on every runtime: see examples/.`);
+await Deno.mkdir(`${ROOT}tmp`, { recursive: true });
 // Node keeps compiled modules here, and so need not take the types out of the library's sources in every child. (The npm package has none.)
 const cache = await Deno.makeTempDir({ prefix: "polyproc-demo-" });
 try {
-  const start = performance.now(), rows: Row[] = [];
-  for (const runtime of found) rows.push(await demonstrate(runtime, { NODE_COMPILE_CACHE: cache }));
+  const start = performance.now(), columns: Column[] = [];
+  const env = { NODE_COMPILE_CACHE: cache, ...(isTerminal ? { FORCE_COLOR: "1" } : {}) };
+  for (const runtime of found) columns.push(await demonstrate(runtime, env));
   heading("All together");
-  table(rows);
-  console.log(`\nAll this took ${((performance.now() - start) / 1000).toFixed(0)} s.`);
+  table(columns);
+  console.log(`\nThe picture is in ${PICTURE}. All this took ${((performance.now() - start) / 1000).toFixed(0)} s.`);
 } finally {
   await Deno.remove(cache, { recursive: true });
 }
