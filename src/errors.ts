@@ -45,7 +45,7 @@ export class TargetError extends ProcessError {
   }
 }
 
-/** Stands for an error of another process whose own class is not known here, or whose parts could not travel. */
+/** Stands for an error of another process that could not travel as it is, or for something thrown there that is no error and cannot travel. */
 export class RemoteError extends ProcessError {
   static {
     this.prototype.name = "RemoteError";

@@ -17,7 +17,7 @@ const COMPILER_OPTIONS = {
   strict: true,
 };
 
-/** A program of the README, and what it says that it prints. */
+/** A program of the README or another page, and what that says that it prints. */
 interface Program {
   file: string;
   text: string;
@@ -29,16 +29,21 @@ const place = await Deno.makeTempDir({ prefix: "polyproc-package-" });
 process.on("exit", () => Deno.removeSync(place, { recursive: true }));
 
 const readme = await Deno.readTextFile(`${ROOT}README.md`);
-const programs: Program[] = [...readme.matchAll(/^```(ts|js)\n([^]*?)^```\n(?:\s*```text\n([^]*?)^```)?/gm)].map((
-  [, kind, text, output],
-  i,
-) => ({
-  file: `readme_${i + 1}.${kind === "ts" ? "ts" : "mjs"}`,
-  text,
-  output: output?.trimEnd().split("\n") ?? null,
-}));
+const programs: Program[] = programsOf("readme", readme);
+for (const page of ["from-python", "from-piscina-tinypool-workerpool"]) {
+  programs.push(...programsOf(page, await Deno.readTextFile(`${ROOT}docs/${page}.md`)));
+}
 /** Which of them tells what the runtime offers. */
 const CAPABILITIES = programs.find(({ text }) => text.includes("capabilities()"))!.file;
+
+/** The programs of a page. Those in other people's languages, and for other people's libraries, are marked otherwise. */
+function programsOf(page: string, text: string): Program[] {
+  return [...text.matchAll(/^```(ts|js)\n([^]*?)^```\n(?:\s*```text\n([^]*?)^```)?/gm)].map(([, kind, text, output], i) => ({
+    file: `${page}_${i + 1}.${kind === "ts" ? "ts" : "mjs"}`,
+    text,
+    output: output?.trimEnd().split("\n") ?? null,
+  }));
+}
 
 async function run(command: readonly string[], cwd: string): Promise<{ code: number; stdout: string; text: string }> {
   const { code, stdout, stderr } = await new Deno.Command(command[0], {
@@ -64,7 +69,7 @@ function tarball(): Promise<string> {
   return building ??= buildNpm(`${place}/npm`);
 }
 
-/** An empty project with the README's programs and the examples in it. */
+/** An empty project with the documentation's programs and the examples in it. */
 async function project(name: string, manifest: Record<string, unknown> | null): Promise<string> {
   const directory = `${place}/${name}`;
   await Deno.mkdir(directory);
@@ -84,7 +89,7 @@ function installed(): Promise<string> {
   })();
 }
 
-/** Runs the README's programs and the shorter examples in a project, and compares what they print. */
+/** Runs the documentation's programs and the shorter examples in a project, and compares what they print. */
 async function runPrograms({ name, path, args }: Runtime, directory: string, sharesMemory = true): Promise<void> {
   for (const { file, text: program, output } of programs) {
     if (!sharesMemory && /\b(Value|Array)\(/.test(program)) continue;
@@ -129,7 +134,7 @@ test("the types are those that the documentation promises", async () => {
   await Deno.remove(`${directory}/node_modules/tsd`);
 }, LONG);
 
-test("the README's programs pass the type checker", async () => {
+test("the documentation's programs pass the type checker", async () => {
   const directory = await installed();
   const files = programs.map(({ file }) => file).filter((file) => file.endsWith(".ts"));
   await Deno.writeTextFile(
@@ -139,13 +144,17 @@ test("the README's programs pass the type checker", async () => {
   await succeed(["tsc", "-p", "."], directory);
 }, LONG);
 
-test("the README's programs are there to be run", () => {
+test("the documentation's programs are there to be run", () => {
   assert.isAtLeast(programs.length, 5);
   assert.isAtLeast(programs.filter(({ output }) => output !== null).length, 4);
 });
 
 for (const runtime of found) {
-  test(`the README's programs run from the package on ${runtime.name}`, async () => await runPrograms(runtime, await installed()), LONG);
+  test(
+    `the documentation's programs run from the package on ${runtime.name}`,
+    async () => await runPrograms(runtime, await installed()),
+    LONG,
+  );
 }
 
 for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].includes(name))) {
