@@ -75,9 +75,11 @@ export class ProcessPoolExecutor {
    *
    * @param fn An exported function, or a reference to one.
    * @param args What it is given; copied at the call.
-   * @throws {ProcessError} The executor was shut down.
+   * @return Its future: the result, or what the function throws; {@linkcode WorkerDiedError} if the worker dies.
+   * @throws {ProcessError} At the call, as what follows: the executor was shut down.
    * @throws {DataCloneError} An argument cannot travel.
    * @throws {TargetError} A worker could not find the function.
+   * @throws {Full} `maxQueue` calls wait already.
    */
   // deno-lint-ignore no-explicit-any -- any function
   submit<F extends Target<any>>(fn: F, ...args: readonly unknown[]): Future<ResultOf<F>> {
@@ -109,7 +111,9 @@ export class ProcessPoolExecutor {
    * Calls a function with the first items of all iterables, with the second ones, and so on as long as all have one. It begins at once, and takes no more items than are needed to keep the workers busy ahead of whoever takes results.
    *
    * @param iterables The arguments, and last of all {@linkcode ExecutorMapOptions}, if any.
-   * @return The results in order. After one that is an error, the next can be asked for.
+   * @return The results in order. After one that is an error, the next can be asked for. Its loop rejects with {@linkcode TimeoutError} once `timeout` is over.
+   * @throws {TypeError} At the call: an option is wrong, or something is no iterable.
+   * @throws {ProcessError} The executor was shut down.
    */
   // deno-lint-ignore no-explicit-any -- any function
   map<F extends Target<any>>(

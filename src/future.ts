@@ -47,6 +47,7 @@ export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
   /**
    * The result.
    *
+   * @param options `timeout` in milliseconds; `signal`. Giving up the wait does not withdraw the call.
    * @throws {TimeoutError} It was not there in time.
    * @throws {CancelledError} The future was cancelled.
    * @throws What the call threw.
@@ -55,7 +56,7 @@ export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
     return this.#result.get(options);
   }
 
-  /** What the call threw; null if it threw nothing. @throws {TimeoutError} It was not over in time. @throws {CancelledError} The future was cancelled. */
+  /** What the call threw; null if it threw nothing. @param options As for {@linkcode Future.result}. @throws {TimeoutError} It was not over in time. @throws {CancelledError} The future was cancelled. */
   async exception(options?: WaitOptions): Promise<unknown> {
     try {
       await this.#result.get(options);
@@ -66,7 +67,7 @@ export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
     }
   }
 
-  /** Has `callback` called with the future once it is done: now, if it is. What it throws is logged. */
+  /** Has `callback` called with the future once it is done: now, if it is. In order of adding; what it throws is logged. */
   addDoneCallback(callback: (future: Future<T>) => void): void {
     if (this.#state === "pending") this.#callbacks.push(callback);
     else this.#call(callback);
@@ -132,7 +133,7 @@ export interface WaitFuturesOptions extends WaitOptions {
 
 /** Futures that are done, and others. */
 export interface WaitedFutures<F> {
-  /** Those with a result, an error, or cancelled. */
+  /** Those that are: with a result, with an error, or cancelled. */
   readonly done: Set<F>;
   /** The others. */
   readonly notDone: Set<F>;
@@ -143,8 +144,11 @@ const RETURN_WHEN = ["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"];
 /**
  * Waits for futures. Python: `concurrent.futures.wait`.
  *
- * @param options `returnWhen`; `timeout` in milliseconds, after which it returns as well; `signal`.
+ * @param futures Those waited for; several times the same counts once.
+ * @param options `returnWhen`; `timeout` in milliseconds, after which it returns as well; `signal`, whose reason it rejects with.
+ * @return Which are done, and which are not.
  * @throws {TypeError} Something among them is no future.
+ * @throws {RangeError} `returnWhen` is none of its words.
  */
 // deno-lint-ignore no-explicit-any -- of anything
 export async function waitFutures<F extends Future<any>>(
@@ -188,7 +192,10 @@ export async function waitFutures<F extends Future<any>>(
 /**
  * Futures as they get done, each once. Python: `concurrent.futures.as_completed`.
  *
- * @param options `timeout` in milliseconds from the call, for all together; `signal`.
+ * @param futures Those waited for; several times the same counts once.
+ * @param options `timeout` in milliseconds from the call, for all together; `signal`, whose reason the loop rejects with.
+ * @return An asynchronous iterable of the futures themselves; await each for its result.
+ * @throws {TypeError} Something among them is no future.
  * @throws {TimeoutError} From the loop: some were not done in time.
  */
 // deno-lint-ignore no-explicit-any -- of anything

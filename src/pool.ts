@@ -52,15 +52,17 @@ export class Pool {
   }
 
   /**
-   * Calls a function in a worker.
+   * Calls a function in a worker. Python: `apply` if the result is awaited, else `apply_async`.
    *
    * @param fn An exported function, or a reference to one.
    * @param args What it is given; copied at the call.
-   * @return Its result, which can be awaited. It rejects with what the function throws; with {@linkcode WorkerDiedError} if its worker dies, `TimeoutError` if its time is up, `CancelledError` if it is cancelled.
-   * @throws {TypeError} Through the result, as what follows: an option is wrong.
+   * @param options Its limits, and more; times are in milliseconds.
+   * @return Its result, which can be awaited. It rejects with what the function throws; with {@linkcode WorkerDiedError} if its worker dies, {@linkcode TimeoutError} if its time is up, {@linkcode CancelledError} if it is cancelled, the reason of its signal if that is aborted.
+   * @throws {TypeError} Through the result, as what follows: an option is of a wrong type, or there is no such option.
+   * @throws {RangeError} An option is out of its range.
    * @throws {TargetError} A worker could not find the function.
    * @throws {DataCloneError} An argument cannot travel.
-   * @throws {ProcessError} The pool was closed.
+   * @throws {ProcessError} The pool was closed or terminated.
    * @throws {Full} Too many tasks wait.
    */
   // deno-lint-ignore no-explicit-any -- any function
@@ -69,18 +71,20 @@ export class Pool {
   }
 
   /**
-   * Calls a function for each item, in chunks.
+   * Calls a function for each item, in chunks. Python: `map`, `map_async`.
    *
    * @param fn Called with one item.
-   * @param iterable The items; all are taken now.
-   * @return All results, in order. It rejects with the first error; the other calls are made all the same.
+   * @param iterable The items; all are taken now, and copied as their chunks are submitted.
+   * @param options As of {@linkcode Pool.apply}, for each chunk; `signal` cancels all.
+   * @return All results, in order. It rejects with the first error at once; the other calls are made all the same. Unlike Python's, those of the same chunk are made too.
+   * @throws {TypeError} Through the result, as whatever {@linkcode Pool.apply} names but `Full`: this is no iterable, or an option is wrong.
    */
   // deno-lint-ignore no-explicit-any -- any function
   map<F extends Target<any>>(fn: F, iterable: Iterable<unknown>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
     return startMap(this.#core, fn, iterable, false, options) as AsyncResult<ResultOf<F>[]>;
   }
 
-  /** {@linkcode Pool.map} for functions of several arguments. @param iterable Lists of arguments. */
+  /** {@linkcode Pool.map} for functions of several arguments. Python: `starmap`, `starmap_async`. @param iterable Lists of arguments. */
   // deno-lint-ignore no-explicit-any -- any function
   starmap<F extends Target<any>>(fn: F, iterable: Iterable<readonly unknown[]>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
     return startMap(this.#core, fn, iterable, true, options) as AsyncResult<ResultOf<F>[]>;
@@ -89,7 +93,15 @@ export class Pool {
   /**
    * {@linkcode Pool.map} whose results come one by one, in order, while later ones are computed. It takes no more from the source than `buffersize` items ahead of its consumer; leaving the loop cancels the rest.
    *
+   * Python's takes the whole source at once, unless it is told a `buffersize`.
+   *
+   * @param fn Called with one item.
    * @param iterable The items, which may come late, or never end.
+   * @param options As of {@linkcode Pool.apply}, for each chunk; `signal` ends it all. A chunk is one call unless `chunksize` says more.
+   * @return The results. One that is an error rejects; `next()` gives the one after it.
+   * @throws {TypeError} At the call: this is no iterable, or an option is wrong.
+   * @throws {RangeError} An option is out of its range.
+   * @throws {ProcessError} The pool was closed or terminated.
    */
   // deno-lint-ignore no-explicit-any -- any function
   imap<F extends Target<any>>(
@@ -100,7 +112,7 @@ export class Pool {
     return new ImapIterator(this.#core, fn, iterable, { isOrdered: true }, taskOptions(options)) as AsyncIterableIterator<ResultOf<F>>;
   }
 
-  /** {@linkcode Pool.imap} whose results come as soon as they are there, in any order. */
+  /** {@linkcode Pool.imap} whose results come as soon as they are there, in any order. Python: `imap_unordered`. */
   // deno-lint-ignore no-explicit-any -- any function
   imapUnordered<F extends Target<any>>(
     fn: F,
@@ -115,17 +127,17 @@ export class Pool {
     return this.#core.size;
   }
 
-  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @throws {RangeError} `size` is not a whole number from 1 on. */
+  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @param size Most workers at a time. @throws {RangeError} It is not a whole number from 1 on. @throws {ProcessError} The pool was closed or terminated. */
   resize(size: number): void {
     this.#core.resize(size);
   }
 
-  /** How things stand. */
+  /** How things stand: workers, numbers of tasks, and how long these waited and ran. */
   stats(): PoolStats {
     return this.#core.stats();
   }
 
-  /** Has `listener` called whenever a worker starts, or has ended. @return The pool. */
+  /** Has `listener` called whenever a worker starts, or has ended. @return The pool. @throws {TypeError} There is no such event. */
   on<E extends PoolEvent>(event: E, listener: (details: PoolEvents[E]) => void): this {
     this.#core.listeners.add(event, listener);
     return this;

@@ -11,13 +11,13 @@ export interface Latency {
   readonly count: number;
   /** The shortest. */
   readonly min: number;
-  /** The arithmetic mean. */
+  /** The mean. */
   readonly mean: number;
   /** The median. */
   readonly p50: number;
-  /** Nine of ten took no longer. */
+  /** Nine of ten were no longer. */
   readonly p90: number;
-  /** 99 of 100 took no longer. */
+  /** 99 of a hundred were no longer. */
   readonly p99: number;
   /** The longest. */
   readonly max: number;
@@ -27,7 +27,7 @@ export interface Latency {
 export interface WorkerStats {
   /** Id of its process. */
   readonly pid: number | null;
-  /** What it does: it is not ready yet, waits for a task, runs one, or takes no more. */
+  /** What it does: `"ending"` is one that is not needed any more, and may still run a task. */
   readonly state: "starting" | "idle" | "busy" | "ending";
   /** Bytes of memory that it uses, as it said last; 0 while it has not. */
   readonly memory: number;
@@ -41,25 +41,25 @@ export interface PoolStats {
   readonly queued: number;
   /** Tasks that workers run now. */
   readonly running: number;
-  /** Tasks that ended with a result. */
+  /** Tasks that ended with a result. A chunk of a map is one task, and is done also if some of its calls threw. */
   readonly done: number;
-  /** Tasks that ended with an error. */
+  /** Tasks that ended with an error, or were given up. */
   readonly failed: number;
-  /** How long tasks waited for their start, and how long they ran. */
+  /** How long tasks waited for their start, and how long they ran, in milliseconds. */
   readonly latency: { readonly wait: Latency; readonly run: Latency };
 }
 
 /** What is told of a worker that started. */
 export interface WorkerStart {
-  /** Id of its process. */
+  /** Id of its process; null where it has none of its own. */
   readonly pid: number | null;
-  /** Name of its process, such as `PoolWorker-1`. */
+  /** Its name: `PoolWorker-` and a number. */
   readonly name: string;
 }
 
 /** What is told of a worker that has ended. */
 export interface WorkerExit extends WorkerStart {
-  /** As {@linkcode Process.exitcode}. */
+  /** As of a process: −N if signal N killed it; null if it could not be started. */
   readonly exitcode: number | null;
   /** The error that ended it, or null. */
   readonly error: unknown;
@@ -69,7 +69,7 @@ export interface WorkerExit extends WorkerStart {
 export interface PoolEvents {
   /** A worker was started. */
   workerstart: WorkerStart;
-  /** A worker has ended, by itself or not. */
+  /** A worker has ended, whatever the reason. */
   workerexit: WorkerExit;
 }
 
