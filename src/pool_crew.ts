@@ -14,8 +14,10 @@ import type { WorkerOrders, WorkerRules } from "./pool_worker.ts";
 import { AWAITED, CARGO, Process, type Target, WORKER } from "./process.ts";
 import type { Scene } from "./scene.ts";
 
-/** So many workers in a row that end before they can begin are no accident. */
-const MOST_FALSE_STARTS = 3;
+/** So many workers in a row that end before they can begin are no accident; those that somebody killed say little of the next one, so it takes many of them. */
+const MOST_FALSE_STARTS = 3, MOST_KILLED_STARTS = 300;
+/** Signals that somebody sends on purpose, or the system for want of memory: SIGHUP, SIGINT, SIGKILL and SIGTERM. */
+const KILLING: readonly number[] = [1, 2, 9, 15];
 
 /** A worker, as the pool's owner has it. */
 export interface Worker {
@@ -54,6 +56,7 @@ export class Crew {
   readonly #workers = new Map<number, Worker>();
   readonly #ends = new Set<Promise<unknown>>();
   #falseStarts = 0;
+  #killedStarts = 0;
   #number = 0;
   #stopClock: (() => void) | null = null;
   /** Most workers that were needed at once, since that was looked at last. */
@@ -119,7 +122,7 @@ export class Crew {
 
   /** A worker can begin. */
   ready(seat: number): void {
-    this.#falseStarts = 0;
+    this.#falseStarts = this.#killedStarts = 0;
     const worker = this.#workers.get(seat);
     if (worker?.state === "starting") worker.state = "ready";
   }
@@ -162,6 +165,7 @@ export class Crew {
 
   get stats(): WorkerStats[] {
     return [...this.#workers.values()].filter(({ isOver }) => !isOver).map((worker) => ({
+      name: worker.process.name,
       pid: worker.process.pid,
       state: worker.state === "starting" ? "starting" : worker.state === "ending" ? "ending" : this.#isBusy(worker) ? "busy" : "idle",
       memory: this.#owner.route.memoryOf(worker.seat),
@@ -210,15 +214,18 @@ export class Crew {
     if (this.#workers.get(seat) === worker) this.#workers.delete(seat);
     if (!this.#owner.isWanted()) return;
     // One that could not even begin: once more may help, but not for ever.
-    if (failure !== null || worker.state === "starting" && ++this.#falseStarts >= MOST_FALSE_STARTS) {
-      return this.#owner.broken(end.brokenError);
-    }
+    if (failure !== null || worker.state === "starting" && this.#isOneTooMany(end)) return this.#owner.broken(end.brokenError);
     tell("replace", { name: process.name, exitcode: code });
     try {
       this.#owner.goOn();
     } catch (error) {
       this.#owner.broken(error);
     }
+  }
+
+  /** Counts one that ended before it could begin. */
+  #isOneTooMany({ wasKilled }: WorkerEnd): boolean {
+    return wasKilled ? ++this.#killedStarts >= MOST_KILLED_STARTS : ++this.#falseStarts >= MOST_FALSE_STARTS;
   }
 
   /** Lets those go after a while that were not needed. */
@@ -245,6 +252,11 @@ export class WorkerEnd {
     this.#process = process;
     this.#failure = failure;
     this.#code = code;
+  }
+
+  /** Whether that was somebody else's doing. */
+  get wasKilled(): boolean {
+    return this.#code !== null && KILLING.includes(-this.#code);
   }
 
   /** Why the result of a task will not come that it ran. @param task Its number. */

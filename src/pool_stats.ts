@@ -25,6 +25,8 @@ export interface Latency {
 
 /** One worker. */
 export interface WorkerStats {
+  /** Its name, as {@linkcode activeChildren} and events have it. */
+  readonly name: string;
   /** Id of its process. */
   readonly pid: number | null;
   /** What it does: `"ending"` is one that is not needed any more, and may still run a task. */
