@@ -6,7 +6,7 @@ import * as mp from "../mod.ts";
 import { arenaMib } from "./faults.ts";
 import * as work from "./fixtures/array.ts";
 import { test } from "./harness.ts";
-import { another, collectGarbage, eachShared, testRefusals } from "./shared.ts";
+import { another, CODES, collectGarbage, eachShared, testRefusals } from "./shared.ts";
 import { fails } from "./timing.ts";
 
 const GIB = 2 ** 30, MIB = 2 ** 20;
@@ -28,22 +28,6 @@ const CLASSES = {
   float64: Float64Array,
   bool: Uint8Array,
   char: Uint8Array,
-} as const;
-const CODES = {
-  b: "int8",
-  B: "uint8",
-  h: "int16",
-  H: "uint16",
-  i: "int32",
-  I: "uint32",
-  l: "int64",
-  L: "uint64",
-  q: "int64",
-  Q: "uint64",
-  f: "float32",
-  d: "float64",
-  "?": "bool",
-  c: "char",
 } as const;
 
 const Particle = mp.Struct({ x: "float64", id: "int32", on: "bool", weight: "int64" });

@@ -7,6 +7,24 @@ import * as work from "./fixtures/shared.ts";
 import { eachMethod, test, type TestOptions } from "./harness.ts";
 import { sleep } from "./timing.ts";
 
+/** Python's codes of types, and what they stand for. */
+export const CODES = {
+  b: "int8",
+  B: "uint8",
+  h: "int16",
+  H: "uint16",
+  i: "int32",
+  I: "uint32",
+  l: "int64",
+  L: "uint64",
+  q: "int64",
+  Q: "uint64",
+  f: "float32",
+  d: "float64",
+  "?": "bool",
+  c: "char",
+} as const;
+
 type Options = TestOptions & { methods?: readonly mp.StartMethod[] };
 
 /** Why a start method shares no memory here; null if it does. */

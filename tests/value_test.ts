@@ -3,7 +3,7 @@
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/value.ts";
-import { another, collectGarbage, eachBlocking, eachShared, testRefusals } from "./shared.ts";
+import { another, CODES, collectGarbage, eachBlocking, eachShared, testRefusals } from "./shared.ts";
 import { fails, isPending, sleep, until } from "./timing.ts";
 
 /** Shorter than this is "at once", on a busy machine. */
@@ -14,22 +14,6 @@ const isInline = (ctx: mp.Context) => ctx.getStartMethod() === "inline";
 
 const INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32"] as const;
 const BIG_INTEGERS = ["int64", "uint64"] as const;
-const CODES = {
-  b: "int8",
-  B: "uint8",
-  h: "int16",
-  H: "uint16",
-  i: "int32",
-  I: "uint32",
-  l: "int64",
-  L: "uint64",
-  q: "int64",
-  Q: "uint64",
-  f: "float32",
-  d: "float64",
-  "?": "bool",
-  c: "char",
-} as const;
 
 const bitsOf = (type: string) => Number(/\d+$/.exec(type)![0]);
 
