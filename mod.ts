@@ -61,7 +61,7 @@ export * from "./src/errors.ts";
 export { Event } from "./src/event.ts";
 export { Lock, RLock } from "./src/lock.ts";
 export { type ExecutorMapOptions, type ExecutorOptions, ProcessPoolExecutor } from "./src/executor.ts";
-export { asCompleted, Future, type WaitedFutures, waitFutures, type WaitFuturesOptions } from "./src/future.ts";
+export { asCompleted, type CompletedFuture, Future, type WaitedFutures, waitFutures, type WaitFuturesOptions } from "./src/future.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
 export type { WaitOptions } from "./src/park.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";

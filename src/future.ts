@@ -76,13 +76,15 @@ export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
   /** As of a promise. */
   then<A = T, B = never>(
     onResolved?: ((value: T) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+    // deno-lint-ignore no-explicit-any -- as of a promise
+    onRejected?: ((error: any) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#result.then(onResolved, onRejected);
   }
 
   /** As of a promise. */
-  catch<B = never>(onRejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+  // deno-lint-ignore no-explicit-any -- as of a promise
+  catch<B = never>(onRejected?: ((error: any) => B | PromiseLike<B>) | null): Promise<T | B> {
     return this.#result.catch(onRejected);
   }
 
@@ -189,6 +191,9 @@ export async function waitFutures<F extends Future<any>>(
   return { done, notDone };
 }
 
+/** A future, for the types: they would have a `for await` loop give the result of whatever has `then`. */
+export type CompletedFuture<F> = Omit<F, "then" | "catch" | "finally">;
+
 /**
  * Futures as they get done, each once. Python: `concurrent.futures.as_completed`.
  *
@@ -199,10 +204,14 @@ export async function waitFutures<F extends Future<any>>(
  * @throws {TimeoutError} From the loop: some were not done in time.
  */
 // deno-lint-ignore no-explicit-any -- of anything
-export function asCompleted<F extends Future<any>>(futures: Iterable<F>, options: WaitOptions = {}): AsyncIterableIterator<F> {
-  const all = futuresOf(futures);
+export function asCompleted<F extends CompletedFuture<Future<any>>>(
+  futures: Iterable<F>,
+  options: WaitOptions = {},
+): AsyncIterableIterator<CompletedFuture<F>> {
   const { timeout = Infinity, signal } = options;
-  return new Completed(all, timeout, signal);
+  return new Completed(futuresOf(futures as Iterable<unknown> as Iterable<Future>), timeout, signal) as unknown as AsyncIterableIterator<
+    CompletedFuture<F>
+  >;
 }
 
 /** Not a generator: that would wait for the futures that it gives. */

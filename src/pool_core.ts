@@ -591,11 +591,13 @@ function sited<T>(error: T, site: Error | null): T {
   return error;
 }
 
-const OWN = new RegExp(`${new URL("..", import.meta.url).href.replace(/[^\w]/g, "\\$&")}(?:src|adapters)/`);
+/** Where the library is: in a package, all in one folder. */
+const OWN = [".", "../adapters/"].map((folder) => new URL(folder, import.meta.url).href);
 
 /** Whether a line of a stack is the library's own. */
 function isOwn(line: string): boolean {
-  return OWN.test(line) || OWN.test(`file://${/\((\/[^)]*)\)/.exec(line)?.[1] ?? ""}`);
+  const path = /[( ](\/[^)]*)/.exec(line)?.[1];
+  return OWN.some((folder) => line.includes(folder) || path !== undefined && `file://${encodeURI(path)}`.startsWith(folder));
 }
 
 /** Where somebody called the library, as a line of the stack has it. */

@@ -271,7 +271,7 @@ export class WorkerEnd {
     if (this.#failure !== null) return this.#failure;
     const cause = this.#process.error ?? undefined;
     return new ProcessError(
-      `The pool is broken: its workers end before they can begin; the last one, ${this.#process.name}, ${this.#how}`,
+      `The pool is broken: its workers end before they can begin; the last one was ${this.#process.name}: ${this.#how}`,
       { cause },
     );
   }

@@ -132,13 +132,15 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
   /** As of a promise. */
   then<A = T, B = never>(
     onResolved?: ((value: T) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+    // deno-lint-ignore no-explicit-any -- as of a promise
+    onRejected?: ((error: any) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#asPromise().then(onResolved, onRejected);
   }
 
   /** As of a promise. */
-  catch<B = never>(onRejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+  // deno-lint-ignore no-explicit-any -- as of a promise
+  catch<B = never>(onRejected?: ((error: any) => B | PromiseLike<B>) | null): Promise<T | B> {
     return this.#asPromise().catch(onRejected);
   }
 

@@ -49,7 +49,7 @@ async function run(command: readonly string[], cwd: string): Promise<{ code: num
   const { code, stdout, stderr } = await new Deno.Command(command[0], {
     args: command.slice(1),
     cwd,
-    env: environment({ NO_COLOR: "1" }),
+    env: environment({ NO_COLOR: "1", POLYPROC_NODE: "", POLYPROC_DENO: "", POLYPROC_BUN: "" }),
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();
@@ -155,6 +155,16 @@ for (const runtime of found) {
     async () => await runPrograms(runtime, await installed()),
     LONG,
   );
+}
+
+for (const runtime of found) {
+  test(`a pool left open is named with the line of the program that made it on ${runtime.name}`, async () => {
+    const directory = await installed();
+    await Deno.writeTextFile(`${directory}/left_open.mjs`, `import { ThreadPool } from "${NAME}";\n\nnew ThreadPool(1);\n`);
+    const { code, text } = await run([runtime.path, ...runtime.args, "left_open.mjs"], directory);
+    assert.equal(code, 0, text);
+    assert.match(text, /left open, made .*left_open\.mjs:3:/);
+  }, LONG);
 }
 
 for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].includes(name))) {
