@@ -403,6 +403,6 @@ test("children leave no descriptor behind", async () => {
   };
   await start(8);
   const before = openFds();
-  await start(200);
+  await start(80);
   await until(() => openFds() <= before);
 });
