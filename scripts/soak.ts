@@ -1,13 +1,17 @@
 /**
- * The long tests: `deno run -A scripts/soak.ts [--only part of a name] [--times 300]`. Prints what it measured as a table; the exit code is 1 if anything failed.
+ * The long tests: `deno run -A scripts/soak.ts [--only part of a name] [--times 300] [--share 1]`; Node and Bun run it too. Prints what it measured as a table; the exit code is 1 if anything failed.
+ * With a share less than 1 the cases of pools do that part of their work.
  *
  * @module
  */
 
+import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import { arenaMib, type Cast, type Footprint, footprint, inject, SCENARIOS } from "../tests/faults.ts";
+import { square } from "../tests/fixtures/pool_faults.ts";
 import * as work from "../tests/fixtures/queue_large.ts";
+import { injectPool } from "../tests/pool_faults.ts";
 import { SYNC_SCENARIOS } from "../tests/sync_faults.ts";
 import { until } from "../tests/timing.ts";
 
@@ -28,11 +32,11 @@ function add(name: string, run: () => Promise<string>): void {
 }
 
 function argument(name: string): string | undefined {
-  const at = Deno.args.indexOf(name);
-  return at < 0 ? undefined : Deno.args[at + 1];
+  const at = process.argv.indexOf(name);
+  return at < 0 ? undefined : process.argv[at + 1];
 }
 
-const times = Number(argument("--times") ?? 300);
+const times = Number(argument("--times") ?? 300), share = Number(argument("--share") ?? 1);
 const context = mp.getContext("process");
 
 function words({ descriptors, threads, children, residentMib, arenaMib }: Footprint): string {
@@ -237,6 +241,68 @@ for (const scenario of [...SCENARIOS, ...SYNC_SCENARIOS]) {
   }
 }
 
+for (const method of ["process", "thread"] as const) {
+  for (const areRetried of [false, true]) {
+    const tasks = Math.ceil(100_000 * share);
+    add(`${tasks} tasks${areRetried ? ", tried again," : ""} in a pool whose workers are killed (${method})`, async () => {
+      const ctx = mp.getContext(method);
+      // What is loaded, compiled and set aside once is there before.
+      await injectPool(ctx, tasks / 10, areRetried);
+      const before = footprint();
+      const { right, died, killed, ms } = await injectPool(ctx, tasks, areRetried);
+      const after = await settled(before);
+      same(before, after);
+      return `${(ms / 1000).toFixed(0)} s, ${killed} killed; ${right} right, ${died} told of the death; before: ${words(before)}; after: ${
+        words(after)
+      }`;
+    });
+  }
+
+  const count = Math.ceil(5 * MILLION * share), pools = Math.ceil(1_000 * share);
+  add(`${count} tasks through one pool (${method})`, async () => {
+    const pool = new (mp.getContext(method).Pool)(2);
+    /** Of this process and of each worker. */
+    const inUse = () => [footprint().residentMib, ...pool.stats().workers.map(({ memory }) => memory / MIB)];
+    const shown = (mib: number[]) => mib.map((n) => n.toFixed(0)).join(" + ");
+    let before: number[] = [], beforeShared = 0;
+    const took = await seconds(async () => {
+      for (let done = 0; done < count; done += 1_000) {
+        if (before.length === 0 && done >= count / 5) [before, beforeShared] = [inUse(), arenaMib()];
+        const results = await Promise.all(Array.from({ length: 1_000 }, (_, i) => pool.apply(square, [done + i])));
+        for (const [i, result] of results.entries()) assert.equal(result, (done + i) ** 2);
+      }
+    });
+    const after = inUse(), afterShared = arenaMib();
+    pool.close();
+    await pool.join();
+    for (const [i, mib] of after.entries()) assert.isBelow(mib, before[i] + 64, "memory is not constant");
+    assert.isBelow(afterShared, beforeShared + 8, "shared memory is not constant");
+    return `${took.toFixed(0)} s, ${(count / took).toFixed(0)} a second; owner and workers after a fifth: ${
+      shown(before)
+    } MiB, in the end: ${shown(after)} MiB; shared ${beforeShared.toFixed(1)} and ${afterShared.toFixed(1)} MiB`;
+  });
+
+  add(`${pools} pools made and disposed (${method})`, async () => {
+    const ctx = mp.getContext(method);
+    const round = async (n: number) => {
+      const pool = new ctx.Pool(2);
+      try {
+        assert.deepEqual(await pool.map(square, [n, n + 1]), [n ** 2, (n + 1) ** 2]);
+      } finally {
+        await pool[Symbol.asyncDispose]();
+      }
+    };
+    for (let i = 0; i < 20; i++) await round(i);
+    const before = footprint();
+    const took = await seconds(async () => {
+      for (let i = 0; i < pools; i++) await round(i);
+    });
+    const after = await settled(before);
+    same(before, after);
+    return `${took.toFixed(0)} s; before: ${words(before)}; after: ${words(after)}`;
+  });
+}
+
 /** All pairs of runtimes by turns. */
 function castOf(n: number): Cast {
   return { producer: RUNTIMES[n % 3], consumer: RUNTIMES[Math.floor(n / 3) % 3] };
@@ -254,7 +320,7 @@ async function main(): Promise<void> {
       console.log(`| ${name} | **failed**: ${error instanceof Error ? error.stack : error} |`);
     }
   }
-  if (failed > 0) Deno.exitCode = 1;
+  if (failed > 0) process.exitCode = 1;
 }
 
 if (mp.isMain(import.meta)) {

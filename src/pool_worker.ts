@@ -18,7 +18,7 @@ import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
 import { UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
-import { type Attempt, nextTurn, PENDING } from "./park.ts";
+import { type Attempt, nextTurn, type Parker, PENDING } from "./park.ts";
 import {
   argumentsFrom,
   call,
@@ -107,6 +107,8 @@ class PoolWorker {
   readonly #stream: Stream;
   readonly #memory: PoolMemory;
   readonly #functions: Functions;
+  /** Asked before the pool's memory is used: a thread that was terminated may run on for a while, when its seat and its stream are others'. */
+  readonly #parker: Parker;
   /** On the owner's thread: then no wait of its own keeps the program alive. */
   readonly #isInline: boolean;
   #done = 0;
@@ -127,6 +129,7 @@ class PoolWorker {
     this.#reports = ringOf(reports);
     this.#stream = new Stream(stream);
     this.#memory = new PoolMemory(memory.place.words, memory.place.at, epoch);
+    this.#parker = memory.place.me.parker;
     this.#functions = new Functions(scene, (id) => local?.[id] ?? this.#describe(id));
     setWorker(scene, () => this.#running === null ? null : this.#current ??= this.#describeTask(this.#running));
   }
@@ -151,11 +154,11 @@ class PoolWorker {
 
   /** Runs tasks until there are none, and will be none. */
   async run(): Promise<void> {
-    const { seat, rules: { maxTasks, maxMemoryBytes } } = this.#orders;
+    const { maxTasks, maxMemoryBytes } = this.#orders.rules;
     for (let batch; (batch = await this.#next()) !== null;) {
       const before = this.#done;
       for (const task of batch) {
-        if (!this.#memory.begin(task.entry, task.generation, seat)) continue;
+        if (!this.#begin(task)) continue;
         const later = this.#run(task);
         if (later !== undefined) await later;
         if (this.#isEnded) return;
@@ -218,6 +221,16 @@ class PoolWorker {
     return tasks;
   };
 
+  /** Takes a task on. False if it is another's, or nobody's. */
+  #begin({ entry, generation }: Task): boolean {
+    this.#parker.begin();
+    try {
+      return this.#memory.begin(entry, generation, this.#orders.seat);
+    } finally {
+      this.#parker.end();
+    }
+  }
+
   /** Runs a task, and sends its result. Undefined: that is done. */
   #run(task: Task): void | Promise<void> {
     if (task.args instanceof Uint8Array) return this.#fetch(task, task.args).then((args) => this.#run({ ...task, args }));
@@ -248,22 +261,41 @@ class PoolWorker {
     this.#running = this.#current = this.#controller = null;
     if (this.#isEnded) return;
     const micros = microsSince(begun);
-    const { seat, isThread } = this.#orders;
+    const { isThread } = this.#orders;
     const { status, message } = encodeOutcome(outcome, flags, isThread);
     const { moved } = message;
     if (message.byteLength > LARGEST_STREAMED || message.shared.length > 0 || moved.length > 0) {
       this.#reportResult(entry, generation, status | (moved.length > 0 ? WITH_CARGO : 0), micros, message);
       // Behind the result: its buffers are gone from here.
       if (moved.length > 0) this.#scene.world.sendCargo(cargoKey(entry, generation), moved);
-    } else if (this.#stream.write(entry, generation, status, micros, message)) this.#wake();
+    } else if (this.#write(entry, generation, status, micros, message)) return this.#wake();
     else {
       const kept = message.copy();
       const later = { ...message, byteLength: kept.length, writeTo: (target: Uint8Array, offset: number) => target.set(kept, offset) };
-      return this.#sendLater(() => this.#stream.write(entry, generation, status, micros, later)).then(() => {
-        if (!this.#isEnded) this.#memory.rest(seat);
-      });
+      return this.#sendLater(() => this.#write(entry, generation, status, micros, later));
     }
-    this.#memory.rest(seat);
+    this.#rest();
+  }
+
+  /** Writes a result, and has no task any more. False if there is no room for it now. */
+  #write(entry: number, generation: number, status: number, micros: number, message: Message): boolean {
+    this.#parker.begin();
+    try {
+      if (!this.#stream.write(entry, generation, status, micros, message)) return false;
+      this.#memory.rest(this.#orders.seat);
+      return true;
+    } finally {
+      this.#parker.end();
+    }
+  }
+
+  #rest(): void {
+    this.#parker.begin();
+    try {
+      this.#memory.rest(this.#orders.seat);
+    } finally {
+      this.#parker.end();
+    }
   }
 
   /** Sends a result that is large, or has shared objects in it. */
@@ -305,7 +337,13 @@ class PoolWorker {
     const now = performance.now();
     if (this.#isInline || now - this.#memoryAt < MEMORY_MS) return;
     this.#memoryAt = now;
-    this.#memory.sayMemory(this.#orders.seat, this.#scene.world.adapter.memoryUsed());
+    const used = this.#scene.world.adapter.memoryUsed();
+    this.#parker.begin();
+    try {
+      this.#memory.sayMemory(this.#orders.seat, used);
+    } finally {
+      this.#parker.end();
+    }
   }
 
   /** Looks at what is to be cancelled, while a task waits for something. */
