@@ -62,6 +62,7 @@ export { Event } from "./src/event.ts";
 export { Lock, RLock } from "./src/lock.ts";
 export { type ExecutorMapOptions, type ExecutorOptions, ProcessPoolExecutor } from "./src/executor.ts";
 export { asCompleted, type CompletedFuture, Future, type WaitedFutures, waitFutures, type WaitFuturesOptions } from "./src/future.ts";
+export { setExecutable } from "./src/launch.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
 export type { WaitOptions } from "./src/park.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
@@ -78,7 +79,7 @@ export { type ShareableItem, ShareableList } from "./src/shareable_list.ts";
 export { SharedMemory, type SharedMemoryOptions } from "./src/shared_memory.ts";
 export { SharedMemoryManager } from "./src/shared_memory_manager.ts";
 export { type ColumnsOf, type Fields, type RecordOf, Struct, StructType } from "./src/struct.ts";
-export { module, task, type TaskModule, type TaskReference } from "./src/target.ts";
+export { module, registerModule, task, type TaskModule, type TaskReference } from "./src/target.ts";
 export {
   LockedRecord,
   LockedValue,

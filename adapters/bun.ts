@@ -9,7 +9,7 @@ import { type Bell, makeDatagramSocket } from "./bells.ts";
 import { type BunSocket, BunSocketStream, type Connect } from "./bun_socket.ts";
 import { FramedPort } from "./channel.ts";
 import { SHARED_BYTES } from "../src/memory.ts";
-import { ChildProcess, stillborn } from "./child_process.ts";
+import { ChildProcess } from "./child_process.ts";
 import { cannotStart, command, type ParentFacts, readBirth, writeBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
 import { type Mapped, threadExists } from "./mapped_memory.ts";
@@ -17,6 +17,7 @@ import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
 import { cores, filesIn, follow, histogram, kill, onCrash, onInterrupt, publish, quietly, serve, standard } from "./standard.ts";
+import { stillborn } from "./stillborn.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 /** What is used of `bun:ffi`. */
@@ -266,9 +267,8 @@ export const adapter: Adapter = {
   onCrash: onCrashOrRejection,
   origin,
   follow,
-  get main() {
-    return bun.main === "" ? null : bun.pathToFileURL(birth === null ? bun.main : process.argv[1]).href;
-  },
+  isMain: (url) => bun.main !== "" && url === bun.pathToFileURL(birth === null ? bun.main : process.argv[1]).href,
+  endsByItself: true,
   setExitCode(code) {
     process.exitCode = code;
   },

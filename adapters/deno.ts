@@ -7,7 +7,7 @@
 import type { Adapter, Birth, Capabilities, Child, Ending, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { ProcessError } from "../src/errors.ts";
 import { type ByteStream, FramedPort } from "./channel.ts";
-import { ChildProcess, stillborn } from "./child_process.ts";
+import { ChildProcess } from "./child_process.ts";
 import { type BirthArgument, cannotStart, command, entry, type ParentFacts, readBirth, writeBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
 import { follow } from "./deno_follow.ts";
@@ -19,6 +19,7 @@ import { origin } from "./origin_stack.ts";
 import { AF_UNIX, FIONCLEX, signalName, signalNumber, SOCK_CLOEXEC, SOCK_STREAM } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
 import { cores, histogram, kill, memoryUsed, nodeProcess, onCrash, publish, serve, standard } from "./standard.ts";
+import { stillborn } from "./stillborn.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
 const isMainThread = typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "undefined";
@@ -370,14 +371,12 @@ export const adapter: Adapter = {
   onCrash: isMainThread ? onMainCrash : onCrash,
   origin,
   follow,
-  get main() {
+  isMain(url) {
     const path = mainModule();
-    return path === ""
-      ? null
-      : path.startsWith("/")
-      ? new URL(`file://${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`).href
-      : path;
+    return path !== "" &&
+      url === (path.startsWith("/") ? new URL(`file://${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`).href : path);
   },
+  endsByItself: true,
   setExitCode(code) {
     if (isMainThread) Deno.exitCode = code;
     else nodeProcess().exitCode = code;

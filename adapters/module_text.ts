@@ -19,9 +19,8 @@ export interface Library {
 }
 
 /** This library's own modules, whose frames on a call stack say nothing; empty where a bundler has merged them with others. */
-const OWN = /\/adapters\/[^/]+\.[jt]s$/.test(import.meta.url)
-  ? [new URL("./", import.meta.url).href, new URL("../src/", import.meta.url).href, new URL("../mod.", import.meta.url).href]
-  : [];
+const [, ROOT = null] = /^(.*\/)adapters\/[^/]+\.[jt]s$/.exec((import.meta.url as string | undefined) ?? "") ?? [];
+const OWN = ROOT === null ? [] : ["adapters/", "src/", "mod."].map((path) => ROOT + path);
 
 /** A module URL without what loaders add to it, from a URL or a path. */
 export function cleanUrl(url: string): string {

@@ -15,7 +15,6 @@ import * as threads from "node:worker_threads";
 import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { type Bell, makePipe } from "./bells.ts";
 import { FramedPort } from "./channel.ts";
-import { stillborn } from "./child_process.ts";
 import { type ParentFacts, readBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
 import { threadExists } from "./mapped_memory.ts";
@@ -26,6 +25,7 @@ import { origin } from "./origin_v8.ts";
 import type { Foreign } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
 import { cores, filesIn, follow, histogram, kill, memoryUsed, onCrash, onInterrupt, publish, quietly, serve } from "./standard.ts";
+import { stillborn } from "./stillborn.ts";
 import { startThread, threadBirth } from "./threads.ts";
 
 /** Rings when something comes through a pipe of its own. */
@@ -203,9 +203,8 @@ export const adapter: Adapter = {
   onCrash,
   origin,
   follow,
-  get main() {
-    return main ??= mainUrl();
-  },
+  isMain: (url) => url === (main ??= mainUrl()),
+  endsByItself: true,
   setExitCode(code) {
     process.exitCode = code;
   },

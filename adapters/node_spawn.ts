@@ -8,11 +8,12 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { Child, Ending, StartPlan } from "../src/adapter.ts";
 import { FramedPort } from "./channel.ts";
-import { ChildProcess, stillborn } from "./child_process.ts";
+import { ChildProcess } from "./child_process.ts";
 import { cannotStart, command, type ParentFacts, writeBirth } from "./command.ts";
 import type { Mapped } from "./mapped_memory.ts";
 import { NodeSocketStream } from "./node_socket.ts";
 import type { Sharing } from "./sharing.ts";
+import { stillborn } from "./stillborn.ts";
 
 /** What spawning takes from the runtime. */
 export interface SpawnHost {

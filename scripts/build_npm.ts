@@ -18,7 +18,7 @@ interface Manifest {
 }
 
 /** Modules that no other imports by its path, so that `deno pack` must be told of them: the entry of every child, and what `#adapter` stands for. No exports of the package. */
-const INSIDE = ["worker", "node", "deno", "bun"].map((name) => `./adapters/${name}.ts`);
+const INSIDE = ["worker", "node", "deno", "bun", "web_worker", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
   "Python's multiprocessing for JavaScript: processes, pipes and queues over Node.js, Deno and Bun, with memory shared between processes";
@@ -119,6 +119,9 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     }
   }
   await run(["cp", "-r", `${bundled}/.`, directory], directory);
+  // Bundlers look for the worker's URL in the text, so it is written there as it is.
+  const browser = `${directory}/adapters/browser.js`, text = await Deno.readTextFile(browser);
+  await Deno.writeTextFile(browser, text.replace("./web_worker.ts", "./web_worker.js"));
 }
 
 /** Completes the `package.json` that `deno pack` wrote. */
@@ -142,7 +145,11 @@ async function complete(directory: string): Promise<void> {
     // Importing it starts the library, and its modules make themselves known to each other.
     sideEffects: true,
     ...others,
-    exports: { ".": exports["."], "./package.json": "./package.json" },
+    exports: {
+      ".": exports["."],
+      "./worker": { types: "./adapters/web_worker.d.ts", default: "./adapters/web_worker.js" },
+      "./package.json": "./package.json",
+    },
     imports: JSON.parse(JSON.stringify(development.imports).replaceAll('.ts"', '.js"')),
     optionalDependencies: { koffi: development.devDependencies.koffi },
     publishConfig: { access: "public" },

@@ -14,9 +14,14 @@ export interface Runtime {
   readonly args: readonly string[];
   /** Besides those of all. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What must be installed besides. */
+  readonly needs?: string;
 }
 
 const STRIPPED_TYPES = `${ROOT}scripts/stripped_types.mjs`;
+
+/** The browser, as the distribution installs it; `POLYPROC_CHROMIUM` names another. */
+export const CHROMIUM: string = Deno.env.get("POLYPROC_CHROMIUM") ?? "/usr/bin/chromium";
 
 const ALL: readonly Runtime[] = [
   {
@@ -31,21 +36,33 @@ const ALL: readonly Runtime[] = [
   { name: "bun", path: `${ROOT}node_modules/bun/bin/bun.exe`, args: [] },
 ];
 
-/** Their names, in the order in which they are tested. */
+const NODE = `${ROOT}node_modules/node26/bin/node`;
+
+/** Runtimes without files and processes: a program on Node bundles a test file for them and says what it says. */
+const WEB: readonly Runtime[] = [
+  { name: "chromium", path: NODE, args: ["scripts/run_chromium.ts"], needs: CHROMIUM },
+  { name: "chromium-apart", path: NODE, args: ["scripts/run_chromium.ts", "--apart"], needs: CHROMIUM },
+  { name: "workerd", path: NODE, args: ["scripts/run_workerd.ts"] },
+];
+
+/** Names of the servers' runtimes, in the order in which they are tested. */
 export const RUNTIME_NAMES: readonly string[] = ALL.map(({ name }) => name);
+
+/** Those of the others: `chromium-apart` is a page that is not cross-origin isolated. */
+export const WEB_NAMES: readonly string[] = WEB.map(({ name }) => name);
 
 /** Those that are there, and why the others are not. */
 export async function findRuntimes(names: readonly string[]): Promise<{ found: Runtime[]; missing: string[] }> {
   const found: Runtime[] = [], missing: string[] = [];
   for (const name of names) {
-    const runtime = ALL.find((one) => one.name === name);
-    if (runtime === undefined) throw new Error(`There is no runtime ${name}: they are ${RUNTIME_NAMES.join(", ")}`);
+    const runtime = [...ALL, ...WEB].find((one) => one.name === name);
+    if (runtime === undefined) throw new Error(`There is no runtime ${name}: they are ${[...RUNTIME_NAMES, ...WEB_NAMES].join(", ")}`);
     try {
-      // What shows that it runs strips the types as well, for Node 22.
+      // What shows that Node 22 runs strips the types as well.
       const args = runtime.env === undefined ? ["--version"] : ["--no-warnings", STRIPPED_TYPES];
-      const { success } = await new Deno.Command(runtime.path, { args, stdout: "null", stderr: "null" }).output();
+      const { success } = await new Deno.Command(runtime.needs ?? runtime.path, { args, stdout: "null", stderr: "null" }).output();
       if (success) found.push(runtime);
-      else missing.push(`${name}: ${runtime.path} does not run`);
+      else missing.push(`${name}: ${runtime.needs ?? runtime.path} does not run`);
     } catch (error) {
       missing.push(`${name}: ${(error as Error).message}`);
     }

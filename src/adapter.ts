@@ -143,6 +143,8 @@ export interface StartPlan {
   readonly stdio: "inherit" | "pipe" | "ignore";
   readonly permissions: Permissions;
   readonly resourceLimits?: { readonly maxOldSpaceMb?: number };
+  /** For a browser: makes the worker; null: from the library's own entry. */
+  readonly executable: (() => object) | null;
 }
 
 /** How a child ended. */
@@ -219,8 +221,10 @@ export interface Adapter {
   origin(fn: (...args: never[]) => unknown): readonly ModuleText[];
   /** A value that follows a task through its awaits: `run` sets it for all that `body` starts. */
   follow<T>(): { run<R>(value: T, body: () => R): R; get(): T | undefined };
-  /** URL of the module that the program was started with, or null where it is not known. */
-  readonly main: string | null;
+  /** Whether the program was started with the module of that URL. */
+  isMain(url: string): boolean;
+  /** Whether a child ends by itself once its event loop has nothing left to do. Else it ends when its function, its puts and its own children are done. */
+  readonly endsByItself: boolean;
   /** In a child: the code with which it ends once its event loop has nothing left to do. */
   setExitCode(code: number): void;
   /** In a child: ends it with that code, at once. */

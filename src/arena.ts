@@ -188,16 +188,21 @@ export class Arena {
       case L.PHASE_ATTACHED:
         // A thread that was stopped and is not inside will never be again, whether or not it still runs.
         if (Atomics.load(head, at + L.SLOT_STOP) !== 0 && Atomics.load(head, at + L.SLOT_INSIDE) === 0) return false;
+        // Where the kernel cannot be asked for a thread, it lives as long as the one that started it, which hears of its end, or takes it along.
+        if (this.memory.kind === "shared" && head[at + L.SLOT_TID] === 0 && !this.#isParentAlive(at)) return false;
         return this.memory.alive(slot, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
-      case L.PHASE_RESERVED: {
-        const parent = Atomics.load(head, at + L.SLOT_PARENT);
-        return parent === 0 || this.isAlive(parent) || this.memory.alive(slot, { pid: 0, tid: 0 });
-      }
+      case L.PHASE_RESERVED:
+        return this.#isParentAlive(at) || this.memory.alive(slot, { pid: 0, tid: 0 });
       case L.PHASE_DEAD:
         return false;
       default: // being reserved at this very moment
         return true;
     }
+  }
+
+  #isParentAlive(at: number): boolean {
+    const parent = Atomics.load(this.#head, at + L.SLOT_PARENT);
+    return parent === 0 || this.isAlive(parent);
   }
 
   #open(offset: number, length: number): Window {

@@ -45,6 +45,10 @@ export class ArenaHome implements Home {
     return this.me.arena.id >>> 0;
   }
 
+  settled(): Promise<void> {
+    return this.me.accepted();
+  }
+
   makeRing(options: RingOptions, rules: Rules): ArenaRing {
     const { me } = this;
     const block = me.heap.exclusively(() => {

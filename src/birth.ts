@@ -17,6 +17,8 @@ export interface BirthMessage extends Inheritance {
   readonly parentName: string;
   /** How it was started, which is its own default start method. */
   readonly method: StartMethod;
+  /** What tells a thread from others. */
+  readonly ident: number;
   readonly log: LogInheritance;
   /** The program's own arguments. */
   readonly argv: readonly string[];

@@ -13,6 +13,7 @@ import "./condition.ts";
 import { describe, portable } from "./error_report.ts";
 import "./event.ts";
 import { setDefaultHome } from "./home.ts";
+import { joinChildren } from "./inline.ts";
 import * as L from "./layout.ts";
 import { inheritLog, note, startLog } from "./log.ts";
 import { startClock, Stopped, Unwanted } from "./park.ts";
@@ -78,7 +79,7 @@ async function live(
   const self = {
     name: message.name,
     pid: at.pid,
-    ident: isThread ? message.sharedIdent : at.pid,
+    ident: isThread ? message.ident : at.pid,
     daemon: message.daemon,
     exitcode: null,
     isAlive: () => true,
@@ -104,10 +105,14 @@ async function live(
     note("run", { name: message.name, pid: at.pid });
     const { target } = message;
     // The main module is the only one that may start what imports it.
-    if (target?.module === adapter.main && target !== null) await followTarget(adapter, scene, keyOf(target), run);
+    if (target !== null && target.module !== null && adapter.isMain(target.module)) await followTarget(adapter, scene, keyOf(target), run);
     else await run();
     // From here on the program goes on as long as its event loop has something to do.
     world.rest();
+    if (adapter.endsByItself) return;
+    await world.settled();
+    await joinChildren(scene);
+    adapter.exit(0);
   } catch (error) {
     // Whoever ended it needs no telling.
     if (error instanceof Unwanted) adapter.exit(SIGTERM_CODE);

@@ -123,6 +123,15 @@ export function registerClass<T extends object>(
   byPrototype.set(cls.prototype, known);
 }
 
+/** Makes a class that was registered known by another module and name too, by which it travels from now on. */
+export function renameClass(cls: { readonly prototype: unknown }, module: string, name: string): void {
+  const before = byPrototype.get(cls.prototype as object);
+  if (before === undefined || !before.id.includes("#")) return;
+  const known: KnownClass = { ...before, id: `${module}#${name}` };
+  byId.set(known.id, known);
+  byPrototype.set(known.prototype, known);
+}
+
 /**
  * Says how the objects of one kind are made of their handles.
  *

@@ -23,7 +23,8 @@ const brands: ReadonlyMap<string, Getter> = new Map<string, Getter>([
   ["Date", Date.prototype.getTime],
   ["RegExp", getter(RegExp.prototype, "source")],
   ["ArrayBuffer", getter(ArrayBuffer.prototype, "byteLength")],
-  ["SharedArrayBuffer", getter(SharedArrayBuffer.prototype, "byteLength")],
+  // A page that is not isolated does not know the name, nor are there any.
+  ...(typeof SharedArrayBuffer === "undefined" ? [] : [["SharedArrayBuffer", getter(SharedArrayBuffer.prototype, "byteLength")] as const]),
   ["Number", Number.prototype.valueOf],
   ["String", String.prototype.valueOf],
   ["Boolean", Boolean.prototype.valueOf],

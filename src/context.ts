@@ -169,7 +169,7 @@ export function isMain(meta: ImportMeta): boolean {
   const { world, parent } = currentScene();
   if (parent !== null || world.adapter.birth !== null) return false;
   const { main } = meta as { main?: boolean };
-  return main ?? (world.adapter.main !== null && meta.url === world.adapter.main);
+  return main ?? world.adapter.isMain(meta.url);
 }
 
 function makeContext(method: StartMethod): Context {

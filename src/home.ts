@@ -26,6 +26,7 @@ export interface MessagesLike {
   readonly maxsize: number;
   /** Whether this thread may block for them. */
   readonly mayBlock: boolean;
+  readonly method: StartMethod;
   /** Where the memory is not shared with those that the messages are for: what is missing. */
   readonly missing: string | null;
   /** Puts a value, which is encoded at once. `name` is what errors call it. */
@@ -82,6 +83,8 @@ export interface Home {
   readonly missing: string | null;
   /** This thread's part in the memory; null where that is elsewhere. */
   readonly me: Participant | null;
+  /** Resolves once nothing that this thread put, or asked those above, waits any more. */
+  settled(): Promise<void>;
   makeRing(options: RingOptions, rules: Rules): RingBacking;
   makePipe(options: { duplex: boolean; capacity: number }): [EndBacking, EndBacking];
   /** For what came in a message. @throws {Error} It is gone. */
@@ -141,12 +144,21 @@ export function nameOf(words: readonly number[]): string {
   return `${words[2]}@${words.slice(5).join(".")}`;
 }
 
-const WAYS_OUT = 'start method "thread"; or foreign functions, which are --allow-ffi on Deno, the package koffi or Node 26.1 and later';
+/** What to do where memory is not shared, beside what the reason for that says. */
+function waysOut(method: StartMethod): string {
+  return method === "thread"
+    ? ""
+    : '; start method "thread"; or foreign functions, which are --allow-ffi on Deno, the package koffi or Node 26.1 and later';
+}
+
+const KIN = { process: "processes", thread: "threads", inline: "inline tasks" } as const;
 
 /** What is thrown where an answer is needed at once and memory is not shared. */
-export function notAtOnce(action: string, missing: string): UnsupportedError {
+export function notAtOnce(action: string, method: StartMethod, missing: string): UnsupportedError {
   return new UnsupportedError(
-    `Cannot ${action} here: that needs an answer at once, from memory shared with processes, and there is none: ${missing}. Ways out: the asynchronous form, which never blocks; ${WAYS_OUT}`,
+    `Cannot ${action} here: that needs an answer at once, from memory shared with ${
+      KIN[method]
+    }, and there is none: ${missing}. Ways out: the asynchronous form, which never blocks${waysOut(method)}`,
   );
 }
 
@@ -159,7 +171,9 @@ export function notAtOnce(action: string, missing: string): UnsupportedError {
 export function partIn(home: Home, what: string): Participant {
   if (home.me !== null && home.missing === null) return home.me;
   throw new UnsupportedError(
-    `Cannot have ${what} here: it lives in memory shared with processes, and there is none: ${home.missing}. Ways out: a queue or a pipe, which work without; ${WAYS_OUT}`,
+    `Cannot have ${what} here: it lives in memory shared with ${
+      KIN[home.method]
+    }, and there is none: ${home.missing}. Ways out: a queue or a pipe, which work without${waysOut(home.method)}`,
   );
 }
 
@@ -181,7 +195,7 @@ export function receive(words: readonly number[], context: unknown, what: string
 /** Throws unless the thread may block. */
 export function mayBlock(messages: MessagesLike, action: string): void {
   if (messages.mayBlock) return;
-  if (messages.missing !== null) throw notAtOnce(`call ${action}()`, messages.missing);
+  if (messages.missing !== null) throw notAtOnce(`call ${action}()`, messages.method, messages.missing);
   throw new UnsupportedError(
     `Cannot block in ${action}(): this thread may not block, or what it waits for is not in its memory; use the asynchronous form`,
   );

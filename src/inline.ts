@@ -52,7 +52,8 @@ export function launchInline(scene: Scene, plan: Launch): Running {
       const { args } = decode(bytes, 0, bytes.length, home) as { args: unknown[] };
       const target = await inlineTarget(scene, plan);
       if (isOver) return;
-      await target(...args);
+      // Once more: where nothing follows a task through its awaits, its function knows at least at its start who it is.
+      await follow(scene.world.adapter, child, () => target(...args));
       await participant.accepted();
       await joinChildren(child);
       finish({ code: 0, signal: null });
@@ -82,7 +83,7 @@ export function launchInline(scene: Scene, plan: Launch): Running {
 }
 
 /** What a process does at its natural end. */
-async function joinChildren({ children }: Scene): Promise<void> {
+export async function joinChildren({ children }: Scene): Promise<void> {
   for (const child of [...children]) if (child.daemon) child.terminate();
   await Promise.all(Array.from(children, (child) => child.join().catch(() => null)));
 }

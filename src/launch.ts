@@ -31,7 +31,7 @@ export interface Launch {
   readonly transfer: readonly ArrayBuffer[];
   /** For a pool's worker, which daemonic processes may have: hears of buffers that it moves here. */
   readonly onCargo: OnCargo | null;
-  readonly start: Omit<StartPlan, "name" | "memory" | "daemon">;
+  readonly start: Omit<StartPlan, "name" | "memory" | "daemon" | "executable">;
   /** For an inline task of a subclass: its own `run`. */
   runInline(): unknown;
   /** Hears of the error that ends the child. */
@@ -66,6 +66,23 @@ const LAST_WORDS_MS = 1000;
 const LOADING_MS = 1000;
 /** How long at most a thread may run on after its end was told; Deno gives it two seconds to notice. */
 const LAST_STEPS_MS = 5000;
+
+let executable: StartPlan["executable"] = null;
+
+/**
+ * Says how a browser makes the workers that children run in: from an entry of the application's own, which a bundler builds. Elsewhere nothing changes. Python: `multiprocessing.set_executable()`.
+ *
+ * @param make Makes a worker whose module imports `@polyproc/multiprocessing/worker` before anything else. A worker's own workers are made from the same module.
+ *
+ * @example
+ * ```ts ignore
+ * setExecutable(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
+ * ```
+ */
+export function setExecutable(make: () => object): void {
+  if (typeof make !== "function") throw new TypeError("Cannot set the executable: pass a function that makes a worker");
+  executable = make;
+}
 
 /** Starts a child. @throws What `Process.start` throws. */
 export function launch(scene: Scene, plan: Launch): Running {
@@ -123,9 +140,9 @@ function findTarget(scene: Scene, plan: Launch): TargetSpec | null {
 function reserveSeats(scene: Scene, isThread: boolean): Seat[] {
   const { world } = scene;
   const homes: ArenaHome[] = [];
-  if (isThread) homes.push(world.home("thread") as ArenaHome);
+  if (isThread && world.apart !== "thread") homes.push(world.home("thread") as ArenaHome);
   // A thread too: there is one such memory for the whole tree, and what the thread starts is seen in it.
-  if (!world.tree.isApart) homes.push(world.home("process") as ArenaHome);
+  if (world.isMappable) homes.push(world.home("process") as ArenaHome);
   return homes.map((home) => ({ home, ident: home.me.arena.reserve(home.me.ident) }));
 }
 
@@ -136,7 +153,8 @@ function holdFor(scene: Scene, seats: readonly Seat[], branch: Branch, shared: M
     const [arena, units, serial, index] = words;
     const seat = seats.find(({ home }) => home.id === arena);
     if (seat === undefined) {
-      if (scene.world.tree.isApart && scene.world.home("process").id === arena) {
+      const { apart } = scene.world;
+      if (apart !== null && scene.world.home(apart).id === arena) {
         if (branch.give(words)) continue;
         throw new ProcessError(`Cannot give ${object.constructor.name} to ${plan.name}: it is gone`);
       }
@@ -167,11 +185,18 @@ function start(
 ): Running {
   const { world } = scene;
   const { adapter } = world;
-  const isThread = plan.method === "thread";
+  const isThread = plan.method === "thread", isShared = seats.length > 0;
   const seatOf = (method: StartMethod) => seats.find(({ home }) => home.method === method)?.ident ?? 0;
   const mappedIdent = seatOf("process");
   const memory = !isThread && world.mapped !== null ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK } : null;
-  const child = adapter.start(isThread ? "thread" : "process", { ...plan.start, name: plan.name, daemon: plan.daemon, memory });
+  const ident = seatOf("thread") || crypto.getRandomValues(new Int32Array(1))[0] >>> 1;
+  const child = adapter.start(isThread ? "thread" : "process", {
+    ...plan.start,
+    name: plan.name,
+    daemon: plan.daemon,
+    memory,
+    executable,
+  });
   const birth: BirthMessage = {
     name: plan.name,
     daemon: plan.daemon,
@@ -186,8 +211,9 @@ function start(
     mappedIdent,
     mapped: isThread && mappedIdent !== 0 ? { ...world.mapped!.handle, arena: world.home("process").id } : null,
     sharedIdent: seatOf("thread"),
+    ident,
     path: branch.path,
-    processHome: world.tree.isApart || mappedIdent !== 0 ? world.home("process").id : null,
+    treeHome: world.apart !== null ? world.home(world.apart).id : mappedIdent !== 0 ? world.home("process").id : null,
   };
   let asked: number | null = null;
   // A thread that was told to end has its own way of dying of it.
@@ -201,7 +227,7 @@ function start(
   for (const object of shared) (object as SharedObject)[PASSED]?.();
   return {
     pid: child.pid,
-    ident: isThread ? seatOf("thread") : child.pid,
+    ident: isThread ? ident : child.pid,
     ended: child.ended.then(async (ending) => {
       // Those that it started while it was being ended.
       if (asked !== null) endDescendants(scene, seats, asked);
@@ -218,7 +244,9 @@ function start(
     }),
     stdout: child.stdout,
     stderr: child.stderr,
-    waitSync: (timeoutMs) => (isThread ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
+    waitSync: (
+      timeoutMs,
+    ) => (isThread && isShared && adapter.can.blocking ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
     sendCargo: (key, buffers) => child.port.post(toBytes(key), buffers, buffers),
     ref: () => child.ref(),
     unref: () => child.unref(),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { StartMethod } from "./adapter.ts";
 import { Backlog } from "./backlog.ts";
 import { encode, HANDLE, type Message } from "./codec.ts";
 import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
@@ -20,6 +21,7 @@ const NOBODY: readonly Passenger[] = [];
 export class Messages implements MessagesLike {
   readonly me: Participant;
   readonly ring: Ring;
+  readonly method: StartMethod;
   readonly missing: string | null;
   readonly #rules: Rules;
   readonly #take: Take<unknown>;
@@ -40,6 +42,7 @@ export class Messages implements MessagesLike {
     this.ring = ring;
     this.#rules = rules;
     this.#take = take;
+    this.method = home.method;
     this.missing = home.missing;
     this.#backlog = new Backlog(this, rules.refusePut);
   }

@@ -591,8 +591,14 @@ function sited<T>(error: T, site: Error | null): T {
   return error;
 }
 
-/** Where the library is: in a package, all in one folder. */
-const OWN = [".", "../adapters/"].map((folder) => new URL(folder, import.meta.url).href);
+/** Where the library is: in a package, all in one folder. Bundles may not know, and would take `new URL` for a file to bring along. */
+const OWN = ownFolders();
+
+function ownFolders(): string[] {
+  const url: string | undefined = import.meta.url;
+  const folder = url?.replace(/[^/]*$/, "");
+  return folder === undefined ? [] : [folder, folder.replace(/[^/]*\/$/, "adapters/")];
+}
 
 /** Whether a line of a stack is the library's own. */
 function isOwn(line: string): boolean {

@@ -12,7 +12,7 @@ import type { Route } from "./pool_shared.ts";
 import type { Listeners, WorkerStats } from "./pool_stats.ts";
 import type { WorkerOrders, WorkerRules } from "./pool_worker.ts";
 import { AWAITED, CARGO, Process, type Target, WORKER } from "./process.ts";
-import type { Scene } from "./scene.ts";
+import { currentScene, type Scene } from "./scene.ts";
 
 /** So many workers in a row that end before they can begin are no accident; those that somebody killed say little of the next one, so it takes many of them. */
 const MOST_FALSE_STARTS = 3, MOST_KILLED_STARTS = 300;
@@ -181,7 +181,10 @@ export class Crew {
     const { runtime, permissions, env, execArgv, resourceLimits } = this.#options;
     const { seat, orders } = route.seat(this.#rules);
     const local = this.#local;
-    const inline = async (orders: WorkerOrders) => (await import("./pool_worker.ts")).work(orders, local);
+    const inline = async (orders: WorkerOrders) => {
+      const scene = currentScene(); // before the first await
+      await (await import("./pool_worker.ts")).work(orders, local, scene);
+    };
     const target: Target<[never]> = local === null ? route.worker : inline;
     const name = `PoolWorker-${++this.#number}`;
     const process = new Process(

@@ -35,7 +35,7 @@ import { apartResult, cargoKey, FLAG_CARGO, readTasks, WITH_CARGO } from "./pool
 import { LARGEST_STREAMED, Stream } from "./pool_stream.ts";
 import type { SimpleQueue } from "./queue.ts";
 import type { Ring } from "./ring.ts";
-import { currentScene, type Scene } from "./scene.ts";
+import { currentScene, follow, type Scene } from "./scene.ts";
 import type { SharedBlock } from "./shared_block.ts";
 import type { TargetSpec } from "./target.ts";
 
@@ -92,9 +92,13 @@ const TURN_MS = 50;
 /** How often it says how much memory it uses. */
 const MEMORY_MS = 250;
 
-/** What a worker does. @param local Inline: the functions themselves. */
-export async function work(orders: WorkerOrders, local: readonly TaskFunction[] | null = null): Promise<void> {
-  const worker = new PoolWorker(orders, currentScene(), local);
+/** What a worker does. @param local Inline: the functions themselves. @param scene The worker's own. */
+export async function work(
+  orders: WorkerOrders,
+  local: readonly TaskFunction[] | null = null,
+  scene: Scene = currentScene(),
+): Promise<void> {
+  const worker = new PoolWorker(orders, scene, local);
   if (await worker.begin()) await worker.run();
   worker.end();
 }
@@ -244,6 +248,10 @@ class PoolWorker {
   #call({ fn, flags, args }: Task): Outcome | Promise<Outcome> {
     if (!Array.isArray(args)) return args as Outcome;
     const found = this.#functions.get(fn);
+    // Where nothing follows a task through its awaits, it knows at least at its start who it is.
+    if (this.#isInline && typeof found === "function") {
+      return follow(this.#scene.world.adapter, this.#scene, () => call(found, flags, args));
+    }
     return typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn, flags, args), failed);
   }
 

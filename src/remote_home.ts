@@ -19,14 +19,15 @@ const PATIENT: WaitScope = new Set();
 
 /** See above. */
 export class RemoteHome implements Home {
-  readonly method: StartMethod = "process";
+  readonly method: StartMethod;
   readonly me = null;
   readonly id: number;
   readonly missing: string;
   readonly uplink: Uplink;
 
   /** @param id That of the memory in which the objects are. @param missing Why this thread does not share it. */
-  constructor(id: number, uplink: Uplink, missing: string) {
+  constructor(method: StartMethod, id: number, uplink: Uplink, missing: string) {
+    this.method = method;
     this.id = id;
     this.uplink = uplink;
     this.missing = missing;
@@ -54,6 +55,10 @@ export class RemoteHome implements Home {
 
   reviveEnd(words: readonly number[]): EndBacking {
     return new RemoteEnd(this, words, null);
+  }
+
+  settled(): Promise<void> {
+    return this.uplink.settled();
   }
 
   #name(name: number, index: number, trait: number): readonly number[] {
@@ -129,6 +134,7 @@ class RemoteEnd implements EndBacking {
 class RemoteMessages implements MessagesLike {
   readonly maxsize: number;
   readonly mayBlock = false;
+  readonly method: StartMethod;
   readonly missing: string;
   readonly #uplink: Uplink;
   readonly #holding: () => RemoteHolding;
@@ -144,6 +150,7 @@ class RemoteMessages implements MessagesLike {
     this.#home = home;
     this.#uplink = home.uplink;
     this.#holding = holding;
+    this.method = home.method;
     this.missing = home.missing;
     this.maxsize = maxsize;
   }
@@ -265,6 +272,6 @@ class RemoteMessages implements MessagesLike {
   }
 
   #refuse(action: string): never {
-    throw notAtOnce(action, this.missing);
+    throw notAtOnce(action, this.method, this.missing);
   }
 }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { renameClass } from "./codec_classes.ts";
 import { TargetError } from "./errors.ts";
 import { type Declaration, moduleExports, type ModuleOutline } from "./module_exports.ts";
 import { essence, tokens } from "./module_tokens.ts";
@@ -102,6 +103,31 @@ export function task<F extends Function>(meta: { url: string }, fn: F): F {
   return fn;
 }
 
+/** What modules export that were registered here. */
+const MODULES = new Map<string, Record<string, unknown>>();
+
+/**
+ * Makes a module known by its URL, or by a name. For bundlers, which put modules into files of their own making: both the page and the workers' entry say it, and find each other's functions and registered classes by it.
+ *
+ * @param module What it is called, the same on both sides.
+ * @param exports All of it: `import * as exports from …`.
+ *
+ * @example
+ * ```ts ignore
+ * import * as work from "./work.ts";
+ * registerModule("work", work);
+ * ```
+ */
+export function registerModule(module: URL | string, exports: object): void {
+  const name = moduleUrl(module);
+  MODULES.set(name, exports as Record<string, unknown>);
+  for (const [key, value] of Object.entries(exports)) {
+    if (typeof value !== "function") continue;
+    known.set(value, { kind: "export", module: name, name: key });
+    renameClass(value, name, key);
+  }
+}
+
 /**
  * Typed references to a module's functions, for bundlers and for code that should not load the module itself.
  *
@@ -181,7 +207,7 @@ export function resolveClass(cls: Function, origin: Origin): TargetSpec {
 export async function loadTarget(spec: TargetSpec): Promise<Function> {
   if (spec.kind === "source") return functionFrom(spec);
   if (spec.module === OWN_MODULE) return await OWN.get(spec.name)!();
-  const exports = await importModule(spec.module);
+  const exports = MODULES.get(spec.module) ?? await importModule(spec.module);
   const path = spec.name.split(".");
   // Of a CommonJS module, what it exports may be seen only as members of the default export.
   const found = member(exports, [spec.name]) ?? member(exports, path) ?? member(exports.default, path);

@@ -42,6 +42,8 @@ export class Uplink implements Client {
   readonly #letGo: () => void;
   readonly #flushed: () => Promise<void>;
   readonly #pending = new Map<number, Pending>();
+  #open = 0;
+  readonly #whenSettled: (() => void)[] = [];
   #last = 0;
   #objects = 0;
   #names = 0;
@@ -115,9 +117,11 @@ export class Uplink implements Client {
         clock?.stop();
         signal?.removeEventListener("abort", onAbort);
         this.#pending.delete(number);
+        if (!isLossy && --this.#open === 0) { for (const settle of this.#whenSettled.splice(0)) settle(); }
         if (!isLossy) this.#letGo();
       };
       this.#hold();
+      if (!isLossy) this.#open++;
       if (isLossy) this.#flushed().then(this.#letGo);
       this.#pending.set(number, {
         answered(answer, frame) {
@@ -135,6 +139,12 @@ export class Uplink implements Client {
         },
       });
     });
+  }
+
+  /** Resolves once nothing is open for which the program goes on. */
+  async settled(): Promise<void> {
+    while (this.#open > 0) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
+    await this.#flushed();
   }
 
   answered(frame: Frame): void {

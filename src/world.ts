@@ -33,8 +33,8 @@ export interface Inheritance {
   readonly sharedIdent: number;
   /** Where it is in the tree of processes. */
   readonly path: Path;
-  /** What tells the memory of start method `"process"` from others, whether it is to be shared or not; null: there is none yet. */
-  readonly processHome: number | null;
+  /** What tells the memory of start method `"process"` from others, or that of `"thread"` where not even threads share any; null: there is none yet. */
+  readonly treeHome: number | null;
 }
 
 /** The homes of one thread. */
@@ -62,7 +62,7 @@ export class World {
     this.tree = new Tree({
       path: inheritance?.path ?? [],
       up: adapter.birth?.port ?? null,
-      isApart: () => !this.#isMappable,
+      isApart: () => this.apart !== null,
       host: () => this.#host(),
     });
   }
@@ -70,6 +70,11 @@ export class World {
   /** The program's own part is done: from now on it goes on only as long as it has something to do. */
   rest(): void {
     this.#release();
+  }
+
+  /** Resolves once what this thread put, and asked those above, is done. */
+  async settled(): Promise<void> {
+    for (const home of this.#homes.values()) await home.settled();
   }
 
   /** Moves buffers to the parent of this thread. @param key What they belong to. */
@@ -97,15 +102,23 @@ export class World {
   /** Opens whatever was inherited, so that handles in it can be revived. A thread's part in mapped memory waits until it is needed: it costs as much as the rest of the start. */
   openInherited(): void {
     if (this.#inheritance === null) return;
-    const { mapped, processHome } = this.#inheritance;
+    const { mapped, treeHome } = this.#inheritance;
     if (mapped !== null) registerHomeLater(mapped.arena, () => this.home("process"));
-    else if (processHome !== null) this.home("process");
+    else if (treeHome !== null) this.home(this.apart ?? "process");
     if (this.#buffer !== null) this.home("thread");
   }
 
   /** Mapped memory, if there is any here. */
   get mapped(): MappedMemory | null {
     return this.#mapped;
+  }
+
+  /** The start method whose children share no memory with this thread: the root keeps their objects. Null: there is none. */
+  get apart(): "process" | "thread" | null {
+    const { startMethods, sharedMemory } = this.adapter.can;
+    const method = sharedMemory.thread ? "process" : "thread";
+    if (!startMethods.includes(method) && (this.#inheritance?.treeHome ?? null) === null) return null;
+    return method === "process" && this.isMappable ? null : method;
   }
 
   /** The buffer of the `thread` arena. */
@@ -116,8 +129,8 @@ export class World {
 
   #open(method: StartMethod): Home {
     const { can, birth } = this.adapter;
+    if (method === this.apart) return this.#openApart(method);
     if (method === "process") {
-      if (!this.#isMappable) return this.#openApart();
       const inherited = this.#inheritance !== null && this.#inheritance.mappedIdent !== 0;
       if (!inherited) {
         this.#mapped = this.#makeMapped();
@@ -136,27 +149,27 @@ export class World {
   }
 
   /** Whether memory is shared with processes. */
-  get #isMappable(): boolean {
+  get isMappable(): boolean {
     const { can, birth } = this.adapter;
     const from = this.#inheritance;
-    if (from === null || from.processHome === null) return can.sharedMemory.process;
+    if (from === null || from.treeHome === null) return can.sharedMemory.process;
     if (from.mappedIdent === 0) return false;
     // What the process has mapped, its threads have.
     return from.mapped !== null || birth?.memory !== null && can.sharedMemory.process;
   }
 
   /** Without such memory the root keeps the objects, for all. */
-  #openApart(): Home {
+  #openApart(method: "process" | "thread"): Home {
     const { can, birth } = this.adapter;
-    const missing = can.reasons["sharedMemory.process"] ?? "the process that started this one shares none";
-    const id = this.#inheritance?.processHome;
+    const missing = can.reasons[`sharedMemory.${method}`] ?? "the process that started this one shares none";
+    const id = this.#inheritance?.treeHome;
     if (id === undefined || id === null) {
-      const home = this.#found("process", new LocalMemory(), false);
+      const home = this.#found(method, new LocalMemory(), false);
       home.missing = missing;
       return home;
     }
     const hold = () => this.#uses++ === 0 && birth!.port.ref();
-    return new RemoteHome(id, new Uplink(this.tree, hold, () => this.#release(), () => birth!.port.flushed()), missing);
+    return new RemoteHome(method, id, new Uplink(this.tree, hold, () => this.#release(), () => birth!.port.flushed()), missing);
   }
 
   #release(): void {
@@ -166,7 +179,8 @@ export class World {
   /** Who keeps objects for those that do not share this thread's memory. */
   #host(): Hub | null {
     if (this.#hub !== null) return this.#hub;
-    const home = this.tree.isApart && this.#inheritance === null ? this.home("process") : this.openHome("process");
+    const { apart } = this;
+    const home = apart !== null && this.#inheritance === null ? this.home(apart) : this.openHome("process");
     if (!(home instanceof ArenaHome)) return null;
     return this.#hub = new Hub(home, (path, bytes) => this.tree.sendDown(path, bytes));
   }

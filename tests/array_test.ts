@@ -1,5 +1,5 @@
 /** Arrays in shared memory: what they hold, that they are typed arrays, how long their memory lives, records by columns. */
-// run: with=off,no-ffi,no-koffi
+// run: with=off,no-ffi,no-koffi,worker
 import { readFileSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";

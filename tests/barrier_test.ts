@@ -1,8 +1,9 @@
 /** Barriers: parties that meet again and again, what is done when all are there, and how one who gives up or dies is not waited for. */
-// run: with=off,no-ffi
+// run: with=off,no-ffi,worker
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/barrier.ts";
+import { modules } from "./harness.ts";
 import { another, eachBlocking, eachShared, testRefusals } from "./shared.ts";
 import { fails, isPending, sleep, until } from "./timing.ts";
 
@@ -81,7 +82,7 @@ async function fill(queue: mp.Queue<number>, some: number[]): Promise<number[]> 
 eachShared("one party alone passes at once", async (ctx) => {
   const barrier = new ctx.Barrier(1);
   for (let i = 0; i < 3; i++) assert.equal(await barrier.wait({ timeout: 0 }), 0);
-  if (!isInline(ctx)) assert.equal(barrier.waitSync(), 0);
+  if (!isInline(ctx) && mp.capabilities().blocking) assert.equal(barrier.waitSync(), 0);
   assert.deepEqual([barrier.nWaiting, barrier.broken], [0, false]);
 });
 
@@ -137,7 +138,7 @@ eachShared("a barrier that is aborted lets nobody pass until it is reset", async
   assert.deepEqual([barrier.nWaiting, barrier.broken], [0, true]);
   await joined(children);
   assert.match((await fails(() => barrier.wait(), mp.BrokenBarrierError, [0, SOON])).message, /reset\(\) makes it whole/);
-  if (!isInline(ctx)) await fails(() => barrier.waitSync(), mp.BrokenBarrierError, [0, SOON]);
+  if (!isInline(ctx) && mp.capabilities().blocking) await fails(() => barrier.waitSync(), mp.BrokenBarrierError, [0, SOON]);
   barrier.reset();
   assert.deepEqual([barrier.nWaiting, barrier.broken], [0, false]);
   assert.sameMembers(await Promise.all([1, 2, 3, 4].map(() => barrier.wait())), [0, 1, 2, 3]);
@@ -326,7 +327,7 @@ eachShared("an action may be a reference, or a function that travels by its sour
     assert.equal((await said.get())[1], i + 1);
   }
   await joined([child]);
-});
+}, { needs: modules });
 
 eachShared("an action that came in a message is run by whoever comes last", async (ctx) => {
   const value = ctx.Value("int32"), said = new ctx.Queue<number>(), barriers = new ctx.Queue<mp.Barrier>();

@@ -1,3 +1,4 @@
+// run: on=servers
 /** Values arrive as structuredClone would make them, on every runtime from every runtime, and garbage does no harm. */
 
 import { Buffer } from "node:buffer";

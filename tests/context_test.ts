@@ -1,3 +1,4 @@
+// run: on=servers
 /** Contexts, the current process, the log, the errors. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

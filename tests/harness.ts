@@ -16,12 +16,19 @@ export interface TestOptions {
   timeoutMs?: number;
   /** Why it can't run where this is all there is; null if it can. */
   needs?: (can: mp.Capabilities) => string | null;
+  /** Whether an inline task has to know who it is after it awaited something. */
+  follows?: boolean;
 }
 
 interface Test extends TestOptions {
   readonly name: string;
   readonly method: mp.StartMethod | null;
   readonly run: () => unknown;
+}
+
+/** For `needs`: modules that can be imported by their URLs. */
+export function modules(): string | null {
+  return "polyprocTests" in globalThis ? "the tests are bundled here: their modules cannot be imported by URL" : null;
 }
 
 const DEADLINE_MS = 30_000;
@@ -46,7 +53,7 @@ export function eachMethod(
   run: (context: mp.Context) => unknown,
   options: TestOptions & { methods?: readonly mp.StartMethod[] } = {},
 ): void {
-  const { methods = ["process", "thread", "inline"], needs, ...others } = options;
+  const { methods = ["process", "thread", "inline"], needs, follows = false, ...others } = options;
   for (const method of methods) {
     add({
       ...others,
@@ -54,7 +61,9 @@ export function eachMethod(
       method,
       run: () => run(mp.getContext(method)),
       needs: (can) =>
-        can.startMethods.includes(method) ? needs?.(can) ?? null : can.reasons[`startMethods.${method}`] ?? `there is no ${method}`,
+        can.startMethods.includes(method)
+          ? needs?.(can) ?? (follows && method === "inline" ? can.reasons.follow ?? null : null)
+          : can.reasons[`startMethods.${method}`] ?? `there is no ${method}`,
     });
   }
 }
@@ -72,6 +81,8 @@ async function runAll(): Promise<void> {
   for (const test of collected) {
     if (filters.length === 0 || filters.some((filter) => test.name.includes(filter))) await runOne(test);
   }
+  // A page, or a worker of an edge runtime, is over when it is said to be.
+  if (!adapter.endsByItself) return process.exit();
   setTimeout(() => {
     const children = mp.activeChildren().map(String), resources = process.getActiveResourcesInfo?.() ?? [];
     fail(

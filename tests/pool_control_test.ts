@@ -239,7 +239,7 @@ eachMethod(
       assert.equal(names.size, 2);
       assert.equal(pool.stats().failed, 0);
     }),
-  { methods: OWN },
+  { methods: OWN, needs: (can) => can.reasons.memoryUsed ?? null },
 );
 
 eachMethod("a pool can grow and shrink", (ctx) =>

@@ -1,3 +1,4 @@
+// run: on=servers
 /** Programs with pools, as a whole: how they end. */
 import process from "node:process";
 import { assert } from "chai";

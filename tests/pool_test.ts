@@ -345,7 +345,7 @@ eachMethod("exactly so many workers are there from the start, and run at once", 
     await Promise.all(results);
     assert.equal(pool.stats().done, 8);
   });
-});
+}, { follows: true });
 
 eachMethod("shared objects travel to tasks and back", (ctx) =>
   withPool(ctx, 2, async (pool) => {

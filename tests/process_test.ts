@@ -1,3 +1,4 @@
+// run: on=servers
 /** Processes as their parent sees them: life, endings, errors, streams, options. */
 import process from "node:process";
 import { assert } from "chai";

@@ -521,7 +521,7 @@ eachMethod("the library works in children as it does outside", async (ctx) => {
   const child = new ctx.Process({ target: work.nested, args: [result] }).start();
   assert.equal(await result.get(), 55);
   assert.equal(await child.join(), 0);
-});
+}, { follows: true });
 
 eachMethod("a simple queue says whether it is empty", async (ctx) => {
   const child = new ctx.SimpleQueue<unknown>(), parent = new ctx.SimpleQueue<boolean>();

@@ -1,6 +1,6 @@
 /** Named blocks and lists, between processes of this library and with CPython. */
 
-// run: with=off,no-ffi,no-koffi
+// run: on=servers with=off,no-ffi,no-koffi
 
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync, unlinkSync, writeFileSync } from "node:fs";

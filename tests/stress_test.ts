@@ -1,3 +1,4 @@
+// run: on=servers
 /** Shared memory under load, by processes on different runtimes at once: additions are atomic, messages arrive whole. */
 
 import process from "node:process";

@@ -1,3 +1,4 @@
+// run: on=servers
 /** A function reaches a child: every form of function, from every runtime to every runtime. */
 
 import { spawnSync } from "node:child_process";

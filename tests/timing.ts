@@ -55,7 +55,7 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
 /** Why objects of a start method do not answer at once; null if they do. */
 export function answersAtOnce(method: mp.StartMethod): string | null {
   const can = mp.capabilities();
-  return method !== "process" || can.sharedMemory.process ? null : can.reasons["sharedMemory.process"];
+  return method === "inline" || can.sharedMemory[method] ? null : can.reasons[`sharedMemory.${method}`];
 }
 
 /** Options for the blocking forms of a start method. */

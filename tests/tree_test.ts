@@ -1,3 +1,4 @@
+// run: on=servers
 /** Trees of processes: what happens to children at their parent's end, whatever that is. */
 import process from "node:process";
 import { readdirSync, readFileSync } from "node:fs";

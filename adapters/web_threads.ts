@@ -1,0 +1,236 @@
+/**
+ * Children that are threads of a browser: dedicated workers.
+ *
+ * A browser tells nobody that a worker has ended. So a child says with which code it ends; and as long as it runs it holds a lock of the browser's, which its parent asks for too and is given once
+ * the child is gone, however that came.
+ *
+ * @module
+ */
+
+import type { Birth, Child, Ending, Port, StartPlan } from "../src/adapter.ts";
+import { ProcessError, UnsupportedError } from "../src/errors.ts";
+import { PID } from "./web.ts";
+
+/** What a parent says first. */
+interface Setup {
+  readonly stdio: StartPlan["stdio"];
+}
+
+/** What goes from end to end. */
+type Word =
+  | readonly ["message", bytes: Uint8Array, extra: readonly unknown[]]
+  | readonly ["setup", Setup]
+  /** The child runs, and holds the lock of that name; null: there are no locks. */
+  | readonly ["up", lock: string | null]
+  | readonly ["out" | "err", text: string]
+  | readonly ["end", code: number];
+
+/** A worker, or what a worker has of its parent. */
+interface End {
+  postMessage(word: Word, transfer?: Transferable[]): void;
+  addEventListener(type: "message", listen: (event: MessageEvent<Word>) => void): void;
+}
+
+/** From this size on a message is copied here and moved. */
+const LARGE = 4096;
+
+class WebPort implements Port {
+  readonly #end: End;
+  #onMessage: ((bytes: Uint8Array, extra: readonly unknown[]) => void) | null = null;
+  #onClose: (() => void) | null = null;
+  /** What came before it was opened. */
+  readonly #early: (readonly [Uint8Array, readonly unknown[]])[] = [];
+  #closed = false;
+
+  constructor(end: End) {
+    this.#end = end;
+  }
+
+  post(bytes: Uint8Array, extra: readonly unknown[] = [], transfer: readonly ArrayBuffer[] = []): void {
+    if (this.#closed) return;
+    // Cloning a part of a buffer would copy the whole buffer.
+    const whole = bytes.byteLength < LARGE && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+    const moved = whole === bytes ? transfer : [...transfer, whole.buffer];
+    this.#end.postMessage(["message", whole, extra], moved as ArrayBuffer[]);
+  }
+
+  open(onMessage: (bytes: Uint8Array, extra: readonly unknown[]) => void, onClose: () => void): void {
+    this.#onMessage = onMessage;
+    this.#onClose = onClose;
+    for (const [bytes, extra] of this.#early.splice(0)) onMessage(bytes, extra);
+    if (this.#closed) onClose();
+  }
+
+  /** A message came. */
+  hear(bytes: Uint8Array, extra: readonly unknown[]): void {
+    if (this.#onMessage === null) this.#early.push([bytes, extra]);
+    else this.#onMessage(bytes, extra);
+  }
+
+  /** No more will come. */
+  lose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose?.();
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  flushed(): Promise<void> {
+    return Promise.resolve(); // handed over when posted
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+}
+
+interface Locks {
+  request(name: string, run: () => Promise<void> | void): Promise<void>;
+}
+
+/** The locks of the browser, where it has any: pages that are not secure have none. */
+function locks(): Locks | undefined {
+  return (navigator as { locks?: Locks }).locks;
+}
+
+/** In a child: its birth, and how it ends. */
+export interface ThreadBirth {
+  readonly birth: Birth;
+  /** Says with which code it ends. */
+  end(code: number): void;
+  /** Whether its output goes to the console. */
+  isHeard(): boolean;
+  /** Writes to its standard error, which its parent reads. */
+  complain(text: string): void;
+}
+
+/** In a worker that {@linkcode startThread} started. */
+export function threadBirth(): ThreadBirth {
+  const end = globalThis as unknown as End;
+  const port = new WebPort(end);
+  let stdio: StartPlan["stdio"] = "inherit";
+  end.addEventListener("message", ({ data }) => {
+    if (data[0] === "message") port.hear(data[1], data[2]);
+    else if (data[0] === "setup" && (stdio = data[1].stdio) !== "inherit") redirect(end, stdio === "pipe");
+  });
+  const name = locks() === undefined ? null : `polyproc ${crypto.randomUUID()}`;
+  if (name === null) end.postMessage(["up", null]);
+  else {
+    void locks()!.request(name, () => {
+      end.postMessage(["up", name]);
+      return new Promise(() => {});
+    });
+  }
+  return {
+    birth: { kind: "thread", port, memory: null },
+    end: (code) => end.postMessage(["end", code]),
+    isHeard: () => stdio === "inherit",
+    complain: (text) => stdio === "pipe" && end.postMessage(["err", text]),
+  };
+}
+
+/** What the console is told goes to the parent, or nowhere. */
+function redirect(end: End, isPiped: boolean): void {
+  for (const [method, stream] of Object.entries({ log: "out", info: "out", debug: "out", warn: "err", error: "err" } as const)) {
+    console[method as "log"] = (...data: unknown[]) => {
+      if (isPiped) end.postMessage([stream, `${data.map(show).join(" ")}\n`]);
+    };
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value !== "object" || value === null) return typeof value === "bigint" ? `${value}n` : String(value);
+  if (value instanceof Error) return value.stack ?? String(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return String(value);
+  }
+}
+
+/** What a plan may not ask for. */
+const REFUSED = {
+  runtime: "run a worker on another runtime",
+  cwd: "give a worker a directory",
+  env: "give a worker an environment",
+  execArgv: "give a worker arguments",
+  resourceLimits: "limit the memory of a worker",
+} as const;
+
+/** Starts a thread. @param make Makes a worker from the library's own entry. */
+export function startThread(plan: StartPlan, make: () => object): Child {
+  for (const [option, action] of Object.entries(REFUSED)) {
+    if (plan[option as keyof typeof REFUSED] !== undefined) throw new UnsupportedError(`Cannot ${action}: browsers have no such thing`);
+  }
+  if (plan.permissions !== "inherit") throw new UnsupportedError("Cannot give permissions to a worker: browsers have no such thing");
+  const worker = (plan.executable ?? make)() as Worker;
+  const port = new WebPort(worker as End);
+  const { promise: ended, resolve, reject } = Promise.withResolvers<Ending>();
+  const streams: Record<"out" | "err", ReadableStreamDefaultController<Uint8Array> | null> = { out: null, err: null };
+  const stream = (name: "out" | "err") =>
+    plan.stdio === "pipe" ? new ReadableStream<Uint8Array>({ start: (controller) => void (streams[name] = controller) }) : null;
+  const stdout = stream("out"), stderr = stream("err"), utf8 = new TextEncoder();
+  let ending: Ending | null = null, isUp = false;
+  const finish = (code: number) => {
+    if (ending !== null) return;
+    ending = { code, signal: null };
+    worker.terminate();
+    for (const controller of Object.values(streams)) controller?.close();
+    port.lose();
+    resolve(ending);
+  };
+  worker.addEventListener("message", ({ data }: MessageEvent<Word>) => {
+    if (ending !== null) return;
+    switch (data[0]) {
+      case "message":
+        return port.hear(data[1], data[2]);
+      case "up":
+        isUp = true;
+        // It is ours once the child is gone. What it said last is on its way, or here.
+        if (data[1] !== null) void locks()!.request(data[1], () => void setTimeout(() => finish(1), 0));
+        return;
+      case "end":
+        return finish(data[1]);
+      case "out":
+      case "err":
+        streams[data[0]]?.enqueue(utf8.encode(data[1]));
+    }
+  });
+  worker.addEventListener("error", (event) => {
+    if (isUp || ending !== null) return;
+    event.preventDefault();
+    ending = { code: 1, signal: null };
+    worker.terminate();
+    port.lose();
+    const why = event.message ? `: ${event.message}` : "";
+    reject(
+      new ProcessError(
+        `Cannot start ${plan.name}: the worker's script could not be loaded or failed${why}; a bundler must build it, see docs/bundlers.md`,
+      ),
+    );
+  });
+  worker.postMessage(["setup", { stdio: plan.stdio }] satisfies Word);
+  return {
+    pid: PID,
+    port,
+    ended,
+    signal(number) {
+      if (number !== 0) finish(1);
+    },
+    waitSync() {
+      if (ending === null) {
+        throw new UnsupportedError(
+          "Cannot block until a worker ends: this thread may not block, or would wait for itself; await join() instead",
+        );
+      }
+      return ending;
+    },
+    stdout,
+    stderr,
+    ref() {},
+    unref() {},
+  };
+}
