@@ -11,7 +11,7 @@ import { bare, follows, noBlocks, tellsMemory } from "./web.ts";
 import { startThread, threadBirth } from "./web_threads.ts";
 
 interface Scope {
-  readonly polyprocChild?: boolean;
+  readonly name?: string;
   readonly crossOriginIsolated?: boolean;
   readonly location?: { readonly href: string };
   readonly Worker?: unknown;
@@ -20,8 +20,9 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
-const thread = scope.polyprocChild === true ? threadBirth() : null;
 const isPage = scope.document !== undefined;
+/** The name of a worker says that it is a child: nothing else is known of it before its first message. */
+const thread = !isPage && scope.name === "polyproc" ? threadBirth() : null;
 
 const NOT_ISOLATED =
   "the page is not cross-origin isolated: have its server send the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
@@ -55,8 +56,8 @@ function start(kind: "process" | "thread", plan: Parameters<Adapter["start"]>[1]
     return startThread(plan, () =>
       // In a child, what it was made from: a bundler may have put that anywhere.
       thread !== null
-        ? new Worker(scope.location!.href, { type: "module" })
-        : new Worker(new URL("./web_worker.ts", import.meta.url), { type: "module" }));
+        ? new Worker(scope.location!.href, { type: "module", name: "polyproc" })
+        : new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "polyproc" }));
   } catch (error) {
     return stillborn(error);
   }

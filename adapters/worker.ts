@@ -1,5 +1,5 @@
 /**
- * The entry of every child, process or thread.
+ * The entry of every child, process or thread. In a browser, an application's own worker imports it first.
  *
  * @module
  */

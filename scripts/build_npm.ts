@@ -18,7 +18,7 @@ interface Manifest {
 }
 
 /** Modules that no other imports by its path, so that `deno pack` must be told of them: the entry of every child, and what `#adapter` stands for. No exports of the package. */
-const INSIDE = ["worker", "node", "deno", "bun", "web_worker", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
+const INSIDE = ["worker", "node", "deno", "bun", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
   "Python's multiprocessing for JavaScript: processes, pipes and queues over Node.js, Deno and Bun, with memory shared between processes";
@@ -121,7 +121,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
   await run(["cp", "-r", `${bundled}/.`, directory], directory);
   // Bundlers look for the worker's URL in the text, so it is written there as it is.
   const browser = `${directory}/adapters/browser.js`, text = await Deno.readTextFile(browser);
-  await Deno.writeTextFile(browser, text.replace("./web_worker.ts", "./web_worker.js"));
+  await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
 }
 
 /** Completes the `package.json` that `deno pack` wrote. */
@@ -147,7 +147,7 @@ async function complete(directory: string): Promise<void> {
     ...others,
     exports: {
       ".": exports["."],
-      "./worker": { types: "./adapters/web_worker.d.ts", default: "./adapters/web_worker.js" },
+      "./worker": { types: "./adapters/worker.d.ts", default: "./adapters/worker.js" },
       "./package.json": "./package.json",
     },
     imports: JSON.parse(JSON.stringify(development.imports).replaceAll('.ts"', '.js"')),

@@ -34,8 +34,8 @@ export function launchChromium(): Promise<Browser> {
 export async function serve(files: Record<string, string>, headers: Record<string, string>): Promise<{ server: Server; url: string }> {
   const server = createServer((request, response) => {
     const path = new URL(request.url!, "http://localhost").pathname, text = files[path];
-    const type = path.endsWith(".js") ? "text/javascript" : "text/html; charset=utf-8";
-    response.writeHead(text === undefined ? 404 : 200, { "content-type": type, ...headers });
+    const type = /\.m?js$/.test(path) ? "text/javascript" : "text/html; charset=utf-8";
+    response.writeHead(text !== undefined ? 200 : path === "/favicon.ico" ? 204 : 404, { "content-type": type, ...headers });
     response.end(text);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

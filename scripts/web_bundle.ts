@@ -56,7 +56,7 @@ export async function bundleTests(file: string, conditions: string[]): Promise<{
   const known = `import { registerModule } from "${ROOT}mod.ts";\n` +
     modules.map(({ path, name }) => `import * as ${name} from "${path}";\nregisterModule("file://${path}", ${name});`).join("\n");
   const program =
-    `import { setExecutable } from "${ROOT}mod.ts";\nsetExecutable(() => new Worker("/worker.js", { type: "module" }));\n${known}`;
+    `import { setExecutable } from "${ROOT}mod.ts";\nsetExecutable(() => new Worker("/worker.js", { type: "module", name: "polyproc" }));\n${known}`;
   const text = async (contents: string) => {
     const { outputFiles } = await build({
       stdin: { contents, resolveDir: ROOT, sourcefile: "tests.ts", loader: "ts" },
@@ -74,7 +74,7 @@ export async function bundleTests(file: string, conditions: string[]): Promise<{
   };
   return {
     program: await text(program),
-    worker: await text(`import "${ROOT}adapters/web_worker.ts";\n${known}`),
+    worker: await text(`import "${ROOT}adapters/worker.ts";\n${known}`),
     late: await text('export const run = () => import("part:program");'),
   };
 }

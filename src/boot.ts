@@ -44,7 +44,11 @@ export function startProgram(adapter: Adapter): void {
 /** Starts the library in a child, which then runs what its parent gave it. */
 export function boot(adapter: Adapter): void {
   const birth = adapter.birth;
-  if (birth === null) throw new Error("Cannot start a child by hand: this file is started by the library, new Process({ target }).start()");
+  if (birth === null) {
+    throw new Error(
+      'Cannot start a child by hand: this file is started by the library, new Process({ target }).start(); a worker of your own for it has the name "polyproc"',
+    );
+  }
   let parentIsGone!: () => void;
   const parentEnd = new Promise<void>((resolve) => parentIsGone = resolve);
   let world: World | null = null;

@@ -72,11 +72,11 @@ let executable: StartPlan["executable"] = null;
 /**
  * Says how a browser makes the workers that children run in: from an entry of the application's own, which a bundler builds. Elsewhere nothing changes. Python: `multiprocessing.set_executable()`.
  *
- * @param make Makes a worker whose module imports `@polyproc/multiprocessing/worker` before anything else. A worker's own workers are made from the same module.
+ * @param make Makes a worker of the name `polyproc`, whose module imports `@polyproc/multiprocessing/worker` first. A worker's own workers are made from the same module.
  *
  * @example
  * ```ts ignore
- * setExecutable(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
+ * setExecutable(() => new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "polyproc" }));
  * ```
  */
 export function setExecutable(make: () => object): void {

@@ -199,7 +199,8 @@ export async function importModule(specifier: string, options?: ImportCallOption
     failed = error;
   }
   try {
-    const text = "data:text/javascript,export default (s, o) => import(s, o)";
+    // Made here, so that no bundler takes it for a module to bring along.
+    const text = ["data:text/javascript", "export default (s, o) => import(s, o)"].join();
     own ??= (await import(/* @vite-ignore */ /* webpackIgnore: true */ text)).default as NonNullable<typeof own>;
   } catch {
     throw failed;

@@ -6,7 +6,7 @@ import * as mp from "../mod.ts";
 import { arenaMib } from "./faults.ts";
 import * as work from "./fixtures/array.ts";
 import { test } from "./harness.ts";
-import { another, CODES, collectGarbage, eachShared, testRefusals } from "./shared.ts";
+import { another, CODES, collectGarbage, collects, eachShared, testRefusals } from "./shared.ts";
 import { fails } from "./timing.ts";
 
 const GIB = 2 ** 30, MIB = 2 ** 20;
@@ -389,7 +389,7 @@ eachShared("the memory of an array is there as long as anything shows it", async
   await collectGarbage();
   const others = Array.from({ length: 50 }, () => ctx.Array(Particle, [{ x: 9 }, { x: 9, id: 9 }]));
   assert.deepEqual([record.x, record.id, others.length], [2, 3, 50]);
-});
+}, { needs: collects });
 
 eachShared("an array that is not used any more is given back", async (ctx) => {
   // They do not all fit. (An inline one takes memory of its own, which is touched.)
@@ -403,7 +403,7 @@ eachShared("an array that is not used any more is given back", async (ctx) => {
     array[byteLength - 1] = array.subarray(5, 9)[0] + 1;
     if (i % 4 === 3) await collectGarbage();
   }
-}, { timeoutMs: 60_000 });
+}, { timeoutMs: 60_000, needs: collects });
 
 eachShared("an array that was disposed of is empty here, and as it was elsewhere", async (ctx) => {
   const array = ctx.Array("int32", [1, 2]), same = await another(ctx, array), part = array.subarray(1);
@@ -429,7 +429,7 @@ eachShared("disposing of an array in memory that all share leaves it to the coll
   array[Symbol.dispose]();
   await collectGarbage();
   assert.deepEqual([...array], [1, 2]);
-}, { methods: ["thread", "inline"] });
+}, { methods: ["thread", "inline"], needs: collects });
 
 eachShared("an array is zeros although its memory was another's before", async (ctx) => {
   const sizes = [1, 63, 64, 1000, 4096, 65_535, 65_536, 65_537, MIB - 577, MIB - 1, MIB + 5000];
@@ -452,7 +452,7 @@ eachShared("an array is zeros although its memory was another's before", async (
     particles[Symbol.dispose]();
     await collectGarbage();
   }
-});
+}, { needs: collects });
 
 /** What the system could still give, in bytes. */
 function available(): number {

@@ -3,7 +3,7 @@
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/event.ts";
-import { another, collectGarbage, eachBlocking, eachShared, testRefusals } from "./shared.ts";
+import { another, collectGarbage, collects, eachBlocking, eachShared, testRefusals } from "./shared.ts";
 import { fails, isPending, took } from "./timing.ts";
 
 /** Shorter than this is "at once", on a busy machine. */
@@ -240,4 +240,4 @@ eachShared("an event is kept by whoever waits for it", async (ctx) => {
   await collectGarbage();
   (await queue.get()).set();
   assert.isTrue(await waiting[0]);
-});
+}, { needs: collects });

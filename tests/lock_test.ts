@@ -5,7 +5,7 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/lock.ts";
 import { test } from "./harness.ts";
-import { another, collectGarbage, eachBlocking, eachShared, quietly, testRefusals } from "./shared.ts";
+import { another, collectGarbage, collects, eachBlocking, eachShared, quietly, testRefusals } from "./shared.ts";
 import { fails, isPending, sleep, took, until } from "./timing.ts";
 
 /** Shorter than this is "at once", on a busy machine. */
@@ -337,7 +337,7 @@ eachShared("a lock is kept by whoever waits for it", async (ctx) => {
   await collectGarbage();
   guard!.release();
   (await waiting[0]).release();
-});
+}, { needs: collects });
 
 // ---- semaphores ---------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/value.ts";
-import { another, CODES, collectGarbage, eachBlocking, eachShared, testRefusals } from "./shared.ts";
+import { another, CODES, collectGarbage, collects, eachBlocking, eachShared, testRefusals } from "./shared.ts";
 import { fails, isPending, sleep, until } from "./timing.ts";
 
 /** Shorter than this is "at once", on a busy machine. */
@@ -272,7 +272,7 @@ eachShared("the lock of a value holds it", async (ctx) => {
   (await lock.acquire()).release();
   assert.equal(kept.value, 6);
   assert.isTrue(others.every((value) => value.value === -1));
-});
+}, { needs: collects });
 
 // ---- waiting -------------------------------------------------------------------
 
@@ -531,4 +531,4 @@ eachShared("a value is zero although its memory was another's before", async (ct
     }
     await collectGarbage();
   }
-});
+}, { needs: collects });

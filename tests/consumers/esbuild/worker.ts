@@ -1,0 +1,1 @@
+import "@polyproc/multiprocessing/worker";

@@ -1,0 +1,5 @@
+import "@polyproc/multiprocessing/worker";
+import { registerModule } from "@polyproc/multiprocessing";
+import * as work from "./work.js";
+
+registerModule("work", work);

@@ -1,0 +1,94 @@
+// run: on=deno with=
+/** Applications that bundle the package, each with its bundler: built as its users build them, and run in Chromium, with and without isolation. */
+
+import process from "node:process";
+import { assert } from "chai";
+import { buildNpm } from "../scripts/build_npm.ts";
+import { CHROMIUM, environment, findRuntimes, ROOT } from "../scripts/runtimes.ts";
+import { test } from "./harness.ts";
+
+const BUNDLERS = ["vite", "esbuild", "webpack", "rollup", "bun", "deno"];
+const LONG = { timeoutMs: 120_000, needs: () => hasBrowser ? null : `there is no ${CHROMIUM}` };
+/** Process, Queue, Pool and all that they need, the code of their values included. */
+const MOST_BYTES = 94 * 1024;
+
+const hasBrowser = (await findRuntimes(["chromium"])).found.length > 0;
+const place = await Deno.makeTempDir({ prefix: "polyproc-consumers-" });
+process.on("exit", () => Deno.removeSync(place, { recursive: true }));
+
+async function run(command: readonly string[], cwd: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command[0], {
+    args: command.slice(1),
+    cwd,
+    env: environment({ NO_COLOR: "1" }),
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  const text = decoder.decode(stdout);
+  if (!success) throw new Error(`${command.join(" ")}:\n${text}${decoder.decode(stderr)}`);
+  return text;
+}
+
+let building: Promise<string> | null = null;
+/** A directory of modules with the package in it, and all that a bundler needs. */
+function modules(): Promise<string> {
+  return building ??= (async () => {
+    const directory = `${place}/node_modules`;
+    await Deno.mkdir(`${directory}/@polyproc/multiprocessing`, { recursive: true });
+    await run(
+      ["tar", "-xzf", await buildNpm(`${place}/npm`), "--strip-components=1", "-C", `${directory}/@polyproc/multiprocessing`],
+      place,
+    );
+    for await (const { name } of Deno.readDir(`${ROOT}node_modules`)) {
+      if (name !== "@polyproc") await Deno.symlink(`${ROOT}node_modules/${name}`, `${directory}/${name}`);
+    }
+    return directory;
+  })();
+}
+
+/** Builds an application. @return Where its page is. */
+async function built(bundler: string): Promise<string> {
+  await modules();
+  const directory = `${place}/${bundler}`;
+  await run(["cp", "-r", `${ROOT}tests/consumers/${bundler}`, directory], place);
+  await run(["npm", "run", "build"], directory);
+  return bundler === "vite" ? `${directory}/dist` : directory;
+}
+
+async function* scripts(directory: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    if (isDirectory && name !== "node_modules") yield* scripts(`${directory}/${name}`);
+    else if (/\.m?js$/.test(name)) yield `${directory}/${name}`;
+  }
+}
+
+async function gzipped(path: string): Promise<number> {
+  const stream = (await Deno.open(path)).readable.pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(stream).arrayBuffer()).byteLength;
+}
+
+for (const bundler of BUNDLERS) {
+  test(`an application built by ${bundler} runs in a browser, isolated or not, and holds no other runtime's code`, async () => {
+    const page = await built(bundler);
+    for (const apart of [[], ["--apart"]]) {
+      const said = await run([`${ROOT}node_modules/node26/bin/node`, `${ROOT}scripts/open_page.ts`, ...apart, page], place);
+      assert.deepEqual(said.trim().split("\n"), ["hello bundle 0", "1 4 9"], apart.join());
+    }
+    for await (const path of scripts(bundler === "vite" ? page : `${page}/dist`)) {
+      assert.notMatch(
+        await Deno.readTextFile(path),
+        /(?:from|import\(|require\()\s*["'](?:node:|bun:|koffi)|worker_threads|child_process|memfd|Deno\.Command|Bun\.spawn/,
+        path,
+      );
+    }
+  }, LONG);
+}
+
+test("a bundle with processes, queues and pools is not larger than it is meant to be", async () => {
+  await modules();
+  const directory = `${place}/size`;
+  await Deno.mkdir(directory);
+  await Deno.writeTextFile(`${directory}/main.js`, 'export { Pool, Process, Queue } from "@polyproc/multiprocessing";');
+  await run(["esbuild", "main.js", "--bundle", "--minify", "--format=esm", "--outfile=out.js"], directory);
+  assert.isBelow(await gzipped(`${directory}/out.js`), MOST_BYTES);
+}, LONG);
