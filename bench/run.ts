@@ -9,7 +9,23 @@ import { buildNpm } from "../scripts/build_npm.ts";
 import { environment, findRuntimes, ROOT } from "../scripts/runtimes.ts";
 import type { Line } from "./measure.ts";
 
-const CASES = ["q1_queue", "p1_pipe", "s1_start", "l1_lock", "l2_contention", "v1_value", "a1_array"];
+const CASES = [
+  "q1_queue",
+  "p1_pipe",
+  "s1_start",
+  "l1_lock",
+  "l2_contention",
+  "v1_value",
+  "a1_array",
+  "m1_map",
+  "m2_apply",
+  "m3_imap_unordered",
+  "m4_round_trip",
+  "m5_compute",
+  "e1_event_loop",
+];
+/** Peers that come from npm. */
+const PEERS = ["piscina", "poolifier", "tinypool", "workerpool"];
 const RUNTIMES = ["node26", "bun", "deno"];
 
 /** What each case must reach, as `performance.md` of the design has it; this first edition is to be within a factor of three. */
@@ -21,6 +37,13 @@ const TITLES: Record<string, string> = {
   L2: "L2 Lock, four participants want it (turns/s, more is better)",
   V1: "V1 A value plus 1, under its lock and in one step (ns, less is better)",
   A1: "A1 An array of 1 GiB passed to a child (ms, less is better)",
+  M1: "M1 Pool, a map over numbers with a function that does nothing (items/s, more is better)",
+  M2: "M2 Pool, 50,000 tasks that do nothing, submitted one by one, awaited together (tasks/s, more is better)",
+  M3: "M3 Pool, a lazy map in any order, one item a task (items/s, more is better)",
+  M4: "M4 Pool, one task that does nothing, there and back (µs, less is better)",
+  M5: "M5 Pool, a picture of the Mandelbrot set, 2000 × 2000, into a shared array (ms, less is better)",
+  "M5 primes": "M5 Pool, counting the primes below 5,000,000 (ms, less is better)",
+  E1: "E1 Event loop of a program whose workers keep all processors busy, lateness of timers, 99th of 100 (ms, less is better)",
 };
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
@@ -39,7 +62,7 @@ async function run(command: string, args: readonly string[], cwd: string): Promi
 async function makeProject(directory: string): Promise<void> {
   const tarball = await buildNpm(directory);
   await Deno.writeTextFile(`${directory}/package.json`, JSON.stringify({ name: "bench", private: true, type: "module" }));
-  await run("npm", ["install", "--silent", "--no-audit", "--no-fund", tarball, "koffi"], directory);
+  await run("npm", ["install", "--silent", "--no-audit", "--no-fund", tarball, "koffi", ...PEERS], directory);
   await run("cp", ["-r", `${ROOT}bench`, `${directory}/bench`], directory);
 }
 
@@ -67,24 +90,31 @@ function show(value: number | null): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }
 
-/** One table a case: contenders by runtime, with the ratio to CPython in the same run. */
+/** What a case's contenders are compared with, each if it is there, in the same run. */
+const BASES: readonly (readonly [title: string, is: (contender: string) => boolean])[] = [
+  ["as fast as CPython", (contender) => contender === "CPython"],
+  ["as the best other pool", (contender) => PEERS.includes(contender)],
+  ["as the serial loop", (contender) => contender === "serial loop"],
+];
+
+/** One table a case: contenders by runtime, with the ratios to others in the same run. */
 function table(name: string, lines: readonly Line[]): string {
   const mine = lines.filter((line) => line.case === name);
   const isMore = mine[0]?.unit.endsWith("/s");
+  const bases = BASES.filter(([, is]) => mine.some(({ contender }) => is(contender)));
+  const ratio = ({ runtime, median }: Line, is: (contender: string) => boolean) => {
+    const figures = mine.filter((line) => line.runtime === runtime && is(line.contender)).flatMap((line) => line.median ?? []);
+    if (median === null || figures.length === 0) return "–";
+    const base = isMore ? Math.max(...figures) : Math.min(...figures);
+    return `${(isMore ? median / base : base / median).toFixed(2)} ×`;
+  };
   const rows = mine.map((line) => {
-    const python = mine.find(({ runtime, contender }) => runtime === line.runtime && contender === "CPython")?.median;
-    const ratio = line.median === null || !python ? "–" : `${(isMore ? line.median / python : python / line.median).toFixed(2)} ×`;
     const range = line.median === null ? line.reason : `${show(line.min)} – ${show(line.max)}`;
-    return `| ${line.runtime} | ${line.contender} | ${show(line.median)} | ${range} | ${ratio} |`;
+    const ratios = bases.map(([, is]) => ratio(line, is));
+    return `| ${[line.runtime, line.contender, show(line.median), range, ...ratios].join(" | ")} |`;
   });
-  return [
-    `## ${TITLES[name] ?? name}`,
-    "",
-    "| runtime | contender | median | minimum – maximum | as fast as CPython |",
-    "|---|---|---|---|---|",
-    ...rows,
-    "",
-  ].join("\n");
+  const head = ["runtime", "contender", "median", "minimum – maximum", ...bases.map(([title]) => title)];
+  return [`## ${TITLES[name] ?? name}`, "", `| ${head.join(" | ")} |`, `|${"---|".repeat(head.length)}`, ...rows, ""].join("\n");
 }
 
 const flags = Deno.args.filter((arg) => arg.startsWith("--"));

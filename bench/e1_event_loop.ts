@@ -1,0 +1,73 @@
+/**
+ * E1: how late timers are in a program whose workers keep all processors busy: the 99th of a hundred. Milliseconds.
+ *
+ * @module
+ */
+import * as mp from "@polyproc/multiprocessing";
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { type Contender, isTiny, measure } from "./measure.ts";
+import { ourPool } from "./pools.ts";
+import { spin } from "./pool_work.ts";
+
+const TIMERS = isTiny ? 10 : 300, EVERY_MS = 5, TASK_MS = 20;
+const CORES = mp.availableParallelism();
+
+/** The lateness of timers, of which 1 in 100 is higher. */
+async function lateness(): Promise<number> {
+  const late: number[] = [];
+  for (let i = 0; i < TIMERS; i++) {
+    const due = performance.now() + EVERY_MS;
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    late.push(performance.now() - due);
+  }
+  return Math.max(0, late.sort((a, b) => a - b)[Math.floor(late.length * 0.99)]);
+}
+
+/** While the pool has more to do than it can. */
+async function whileBusy(pool: mp.Pool): Promise<number> {
+  let isOver = false;
+  const feed = async () => {
+    while (!isOver) await pool.apply(spin, [TASK_MS]);
+  };
+  const feeders = Array.from({ length: 3 * CORES }, feed);
+  try {
+    return await lateness();
+  } finally {
+    isOver = true;
+    await Promise.all(feeders);
+  }
+}
+
+/** Beside processes that know nothing of this one, and compute. */
+function others(): Contender {
+  const source = "for (const end = Date.now() + 60_000; Date.now() < end;);";
+  return {
+    name: "other processes that compute",
+    async round() {
+      const children = Array.from(
+        { length: CORES },
+        () => spawn(process.execPath, [...(process.versions.deno === undefined ? ["-e"] : ["eval"]), source], { stdio: "ignore" }),
+      );
+      try {
+        return await lateness();
+      } finally {
+        for (const child of children) {
+          const ended = new Promise((resolve) => child.on("exit", resolve));
+          child.kill("SIGKILL");
+          await ended;
+        }
+      }
+    },
+  };
+}
+
+if (mp.isMain(import.meta)) {
+  await measure("E1", "ms", [
+    ourPool("process", { processes: CORES, nice: 5 }, whileBusy),
+    ourPool("process", { processes: CORES }, whileBusy),
+    ourPool("thread", { processes: CORES }, whileBusy),
+    others(),
+    { name: "nothing else", round: lateness },
+  ]);
+}

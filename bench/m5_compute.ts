@@ -1,0 +1,45 @@
+/**
+ * M5: work for the processors: a picture of the Mandelbrot set into a shared array; counting primes. Milliseconds.
+ *
+ * @module
+ */
+import * as mp from "@polyproc/multiprocessing";
+import { type Contender, isTiny, measure } from "./measure.ts";
+import { ourPool } from "./pools.ts";
+import { countPrimes, mandelbrot } from "./pool_work.ts";
+
+const SIZE = isTiny ? 50 : 2_000, LIMIT = isTiny ? 1_000 : 5_000_000;
+const PIECES = 100;
+const METHODS = ["process", "thread"] as const;
+
+/** Pieces of the numbers below `length`, as lists of two. */
+function pieces(length: number): [number, number][] {
+  const each = Math.ceil(length / PIECES);
+  return Array.from({ length: PIECES }, (_, i) => [Math.min(i * each, length), Math.min((i + 1) * each, length)]);
+}
+
+async function took(run: () => unknown): Promise<number> {
+  const begin = performance.now();
+  await run();
+  return performance.now() - begin;
+}
+
+function serial(run: () => unknown): Contender {
+  return { name: "serial loop", round: () => took(run) };
+}
+
+if (mp.isMain(import.meta)) {
+  const picture = new Uint8Array(SIZE * SIZE);
+  await measure("M5", "ms", [
+    ...METHODS.map((method) => {
+      const shared = mp.getContext(method).RawArray("uint8", SIZE * SIZE);
+      const tasks = pieces(SIZE).map(([from, to]) => [shared, SIZE, from, to]);
+      return ourPool(method, {}, (pool) => took(() => pool.starmap(mandelbrot, tasks, { chunksize: 1 })));
+    }),
+    serial(() => mandelbrot(picture, SIZE, 0, SIZE)),
+  ]);
+  await measure("M5 primes", "ms", [
+    ...METHODS.map((method) => ourPool(method, {}, (pool) => took(() => pool.starmap(countPrimes, pieces(LIMIT), { chunksize: 1 })))),
+    serial(() => countPrimes(0, LIMIT)),
+  ]);
+}

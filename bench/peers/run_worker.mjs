@@ -1,0 +1,2 @@
+/** What workers of Piscina and Tinypool run. */
+export default (n) => n;

@@ -1,0 +1,4 @@
+/** What workers of workerpool run. */
+import workerpool from "workerpool";
+
+workerpool.worker({ same: (n) => n });
