@@ -51,7 +51,7 @@ function browser(): string {
   return name === undefined ? "browser" : `${name === "Version" ? "safari" : name.toLowerCase()} ${version}`;
 }
 
-function start(kind: "process" | "thread", plan: Parameters<Adapter["start"]>[1]): Child {
+function start(_kind: "process" | "thread", plan: Parameters<Adapter["start"]>[1]): Child {
   try {
     return startThread(plan, () =>
       // In a child, what it was made from: a bundler may have put that anywhere.
