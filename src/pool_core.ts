@@ -466,9 +466,10 @@ export class PoolCore implements CrewOwner, Listener {
     const seat = this.route.runnerOf(task);
     if (seat < 0) return;
     this.route.cancel(seat, task);
+    const began = this.route.beganAt(seat);
     startClock(task.grace, () => {
       // Still at what it did then.
-      if (this.route.isBusy(seat) && this.route.ranFor(seat) >= task.grace) this.#crew.kill(seat);
+      if (this.route.isBusy(seat) && this.route.beganAt(seat) === began) this.#crew.kill(seat);
     });
   }
 
@@ -582,7 +583,8 @@ function cancelled(): CancelledError {
 /** Lets the stack of an error go on with that of the call that submitted the task. */
 function sited<T>(error: T, site: Error | null): T {
   if (site === null || !(error instanceof Error) || typeof site.stack !== "string") return error;
-  const lines = site.stack.split("\n").filter((line) => !line.includes("submitted here") && !isOwn(line));
+  const all = site.stack.split("\n").filter((line) => !line.includes("submitted here"));
+  const others = all.filter((line) => !isOwn(line)), lines = others.length > 0 ? others : all; // in a bundle all are in one file
   try {
     error.stack = `${error.stack}\n    --- the task was submitted ---\n${lines.join("\n")}`;
   } catch {

@@ -114,6 +114,11 @@ export class PoolMemory {
     return (this.now() - this.#words[this.#seats + seat * SEAT_WORDS + SINCE] | 0) * TICK_MS;
   }
 
+  /** When it began that: nothing that means anything but whether it is still the same. */
+  beganAt(seat: number): number {
+    return this.#words[this.#seats + seat * SEAT_WORDS + SINCE];
+  }
+
   /** Whether the worker in a seat runs something. */
   isBusy(seat: number): boolean {
     return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + RUNNING) !== 0;

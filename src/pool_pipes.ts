@@ -101,6 +101,10 @@ export class PipeRoute implements Route {
     return since === undefined ? 0 : performance.now() - since;
   }
 
+  beganAt(seat: number): number {
+    return this.#seats.get(seat)?.since ?? 0;
+  }
+
   cancel(seat: number, task: Task): void {
     this.#say(this.#seats.get(seat), { type: "cancel", key: keyOf(task) });
   }

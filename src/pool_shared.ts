@@ -57,6 +57,8 @@ export interface Route {
   runnerOf(task: Task): number;
   /** How long it has run, in milliseconds. */
   ranFor(seat: number): number;
+  /** When it began what it runs: the same as long as it is that. */
+  beganAt(seat: number): number;
   /** Asks a worker to give up the task that it runs. */
   cancel(seat: number, task: Task): void;
   /** Asks a worker to end, when it has nothing to run. */
@@ -190,6 +192,10 @@ export class SharedRoute implements Route {
 
   ranFor(seat: number): number {
     return this.#memory.ranFor(seat);
+  }
+
+  beganAt(seat: number): number {
+    return this.#memory.beganAt(seat);
   }
 
   cancel(seat: number, task: Task): void {
