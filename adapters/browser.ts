@@ -7,7 +7,7 @@
 import type { Adapter, Capabilities, Child, StartMethod } from "../src/adapter.ts";
 import { Stopped } from "../src/park.ts";
 import { stillborn } from "./stillborn.ts";
-import { bare, follows, noBlocks, tellsMemory } from "./web.ts";
+import { bare, follows, noBlocks } from "./web.ts";
 import { startThread, threadBirth } from "./web_threads.ts";
 
 interface Scope {
@@ -40,7 +40,7 @@ function capabilities(): Capabilities {
   const isShared = !("sharedMemory.thread" in reasons);
   if (isPage) reasons.blocking = "a page may not block";
   else if (!isShared) reasons.blocking = reasons["sharedMemory.thread"];
-  if (!tellsMemory) reasons.memoryUsed = "browsers do not tell how much memory is used";
+  reasons.memoryUsed = "browsers do not tell how much memory is used";
   if (!follows) reasons.follow = "after an await, inline tasks do not know who they are";
   return { runtime: browser(), startMethods, sharedMemory: { thread: isShared, process: false }, blocking: isShared && !isPage, reasons };
 }

@@ -6,7 +6,7 @@
 
 import type { Adapter, Capabilities } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
-import { bare, follows, noBlocks, tellsMemory } from "./web.ts";
+import { bare, follows, noBlocks } from "./web.ts";
 
 const NO_THREADS = "this runtime has no threads";
 
@@ -22,7 +22,7 @@ function capabilities(): Capabilities {
       "startMethods.thread": NO_THREADS,
       "sharedMemory.process": "this runtime has no processes",
       "sharedMemory.thread": NO_THREADS,
-      ...(tellsMemory ? {} : { memoryUsed: "this runtime does not tell how much memory is used" }),
+      memoryUsed: "this runtime does not tell how much memory is used",
       blocking: "this runtime has one thread, which may not block",
       ...(follows ? {} : { follow: "after an await, inline tasks do not know who they are: the runtime has no AsyncLocalStorage" }),
     },
@@ -44,8 +44,8 @@ export const adapter: Adapter = {
   },
   onExit() {},
   onCrash() {},
-  // There is one bundle, which is the program.
-  isMain: () => true,
+  // What starts something is a request, never an import.
+  isMain: () => false,
   endsByItself: false,
   exit() {
     throw new UnsupportedError("Cannot exit: this runtime does not let a program end itself");

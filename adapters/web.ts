@@ -38,14 +38,10 @@ interface AsyncLocalStorage {
 interface Web {
   readonly AsyncLocalStorage?: new () => AsyncLocalStorage;
   readonly process?: { getBuiltinModule?(name: string): { AsyncLocalStorage?: new () => AsyncLocalStorage } | undefined };
-  readonly performance: { readonly memory?: { readonly usedJSHeapSize: number } };
 }
 
 const web = globalThis as unknown as Web;
 const Storage = web.AsyncLocalStorage ?? web.process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
-
-/** Whether it is known how much memory is used. */
-export const tellsMemory: boolean = web.performance.memory !== undefined;
 
 /** Whether what an inline task is can be told after its first `await`. */
 export const follows: boolean = Storage !== undefined;
@@ -69,7 +65,7 @@ export const bare: Omit<
   },
   kill: () => false,
   serve: nothing,
-  memoryUsed: () => web.performance.memory?.usedJSHeapSize ?? 0,
+  memoryUsed: () => 0, // nobody tells
   histogram,
   quietly(ms, run) {
     const timer = setTimeout(run, ms);

@@ -7,7 +7,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { ISOLATION, launchChromium, serve } from "./run_chromium.ts";
+import { ISOLATION } from "./demo_browser.ts";
+import { launchChromium } from "./run_chromium.ts";
+import { serve } from "./serve.ts";
 
 const TIME_MS = 30_000;
 

@@ -4,19 +4,20 @@
  * @module
  */
 
-import { createServer, type Server } from "node:http";
 import { basename } from "node:path";
 import process from "node:process";
 import { type Browser, chromium } from "playwright-core";
+import { ISOLATION } from "./demo_browser.ts";
+import { serve } from "./serve.ts";
 import { bundleTests } from "./web_bundle.ts";
 
-/** What makes a page cross-origin isolated. */
-export const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+/** Where it is. */
+export const CHROMIUM: string = process.env.POLYPROC_CHROMIUM ?? "/usr/bin/chromium";
 
 /** Starts the browser that is installed. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env.POLYPROC_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: CHROMIUM,
     args: [
       "--no-sandbox",
       "--disable-gpu",
@@ -28,18 +29,6 @@ export function launchChromium(): Promise<Browser> {
       "--js-flags=--expose-gc",
     ],
   });
-}
-
-/** Serves texts by their paths. */
-export async function serve(files: Record<string, string>, headers: Record<string, string>): Promise<{ server: Server; url: string }> {
-  const server = createServer((request, response) => {
-    const path = new URL(request.url!, "http://localhost").pathname, text = files[path];
-    const type = /\.m?js$/.test(path) ? "text/javascript" : "text/html; charset=utf-8";
-    response.writeHead(text !== undefined ? 200 : path === "/favicon.ico" ? 204 : 404, { "content-type": type, ...headers });
-    response.end(text);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { server, url: `http://127.0.0.1:${(server.address() as { port: number }).port}` };
 }
 
 /** Where the tests run, besides a page that is isolated. */

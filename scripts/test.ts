@@ -22,8 +22,6 @@ const DENO_WITHOUT_FFI = [
   "--no-prompt",
   ...["read", "write", "env", "run", "net", "sys"].map((permission) => `--allow-${permission}`),
 ];
-/** What a test file says that blocks in places: on Chromium it is run in a worker, too. */
-const BLOCKING = /Sync\(|eachBlocking/;
 /** Files whose subject goes through the control channel where there is no shared memory. */
 const CHANNEL_FILES = /^(process|queue|pipe|wait|pool|executor)/;
 
@@ -44,8 +42,8 @@ const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; vari
 };
 
 /** The variants in which a file is run besides the plain one, where it says nothing. */
-function variantsOf(file: string, text: string): string[] {
-  return [...BLOCKING.test(text) ? ["worker"] : [], ...CHANNEL_FILES.test(file) ? ["off", "no-ffi"] : []];
+function variantsOf(file: string): string[] {
+  return CHANNEL_FILES.test(file) ? ["off", "no-ffi"] : [];
 }
 
 function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean): Program[] {
@@ -53,7 +51,7 @@ function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean):
   const [, wish = ""] = /^\/\/ run: (.*)$/m.exec(text) ?? [];
   const said = (key: string) => new RegExp(`\\b${key}=(\\S*)`).exec(wish)?.[1].split(",").filter((name) => name !== "");
   const on = (said("on") ?? ALL_NAMES).flatMap((name) => name === "servers" ? RUNTIME_NAMES : name);
-  const variants = said("with") ?? variantsOf(file, text);
+  const variants = said("with") ?? variantsOf(file);
   for (const name of on) if (!ALL_NAMES.includes(name)) throw new Error(`tests/${file} wants to run on ${name}`);
   for (const name of variants) if (!(name in VARIANTS)) throw new Error(`tests/${file} wants to run with ${name}`);
   return runtimes.filter(({ name }) => on.includes(name)).flatMap((runtime) => [

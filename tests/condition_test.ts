@@ -1,5 +1,5 @@
 /** Conditions: waiting with a lock in hand, being notified, and what becomes of notifications whose receivers end. */
-// run: with=off,no-ffi,worker
+// run: with=off,no-ffi
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/condition.ts";

@@ -1,5 +1,5 @@
 /** Events: a flag that is waited for, by whoever and however, and that nobody who ends keeps from being set. */
-// run: with=off,no-ffi,worker
+// run: with=off,no-ffi
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/event.ts";

@@ -308,7 +308,9 @@ eachShared("disposing of a lock ends the waits here, and concerns nobody else", 
     const waits = [lock.acquire(), lock.withLock(() => assert.fail("it ran")), lock.acquire({ timeout: 20_000 })];
     assert.isTrue(await isPending(waits[0]));
     lock[Symbol.dispose]();
-    for (const wait of waits) assert.match((await fails(() => wait, mp.ProcessError)).message, /disposed of here/);
+    for (const { message } of await Promise.all(waits.map((wait) => fails(() => wait, mp.ProcessError)))) {
+      assert.match(message, /disposed of here/);
+    }
     lock[Symbol.dispose]();
     const uses: [string, () => unknown][] = [
       ["acquire", () => lock.acquire()],

@@ -75,7 +75,9 @@ async function project(name: string, manifest: Record<string, unknown> | null): 
   await Deno.mkdir(directory);
   if (manifest !== null) await Deno.writeTextFile(`${directory}/package.json`, JSON.stringify(manifest));
   for (const { file, text } of programs) await Deno.writeTextFile(`${directory}/${file}`, text);
-  for await (const { name } of Deno.readDir(`${ROOT}examples`)) await Deno.copyFile(`${ROOT}examples/${name}`, `${directory}/${name}`);
+  for await (const { name, isFile } of Deno.readDir(`${ROOT}examples`)) {
+    if (isFile) await Deno.copyFile(`${ROOT}examples/${name}`, `${directory}/${name}`);
+  }
   return directory;
 }
 

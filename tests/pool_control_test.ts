@@ -366,7 +366,7 @@ eachMethod("a worker may have a pool of its own, daemonic as it is", (ctx) =>
     const method = ctx.getStartMethod()!;
     const all = await Promise.all(range(2).map((n) => pool.apply(work.nested, [method, range(n + 3)])));
     assert.deepEqual(all, [{ daemon: true, sum: 5 }, { daemon: true, sum: 14 }]);
-  }));
+  }), { follows: true });
 
 for (const runtime of ["node", "deno", "bun"] as const) {
   eachMethod(`workers may be on ${runtime}`, (ctx) =>
