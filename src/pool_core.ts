@@ -15,7 +15,7 @@
  */
 import type { StartMethod } from "./adapter.ts";
 import { encode, type Message, move } from "./codec.ts";
-import { CancelledError, Full, ProcessError, TimeoutError } from "./errors.ts";
+import { CancelledError, Full, ProcessError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { startClock } from "./park.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
@@ -98,7 +98,10 @@ export class PoolCore implements CrewOwner, Listener {
     this.#options = options;
     this.#name = name;
     this.#madeAt = new Error("made here");
-    const { world } = this.scene;
+    const { world } = this.scene, noMemory = world.adapter.can.reasons.memoryUsed;
+    if (options.maxMemoryMb !== undefined && noMemory !== undefined) {
+      throw new UnsupportedError(`Cannot limit the memory of workers: ${noMemory}`);
+    }
     const startMethod = options.startMethod ?? method ?? this.scene.defaultMethod();
     const isInline = startMethod === "inline";
     this.#isThread = startMethod === "thread";

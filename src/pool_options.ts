@@ -35,7 +35,7 @@ export interface PoolOptions {
   idleTimeout?: number;
   /** Most tasks that may wait; more are refused with `Full`. By default there is no limit. */
   maxQueue?: number;
-  /** A worker that uses more memory after a task is replaced, in MiB. By default there is no limit. */
+  /** A worker that uses more memory after a task is replaced, in MiB. By default there is no limit. Not where none is told: in browsers and on edge runtimes. */
   maxMemoryMb?: number;
   /** How often a task whose worker died is tried again. Default: 0. */
   retries?: number;

@@ -242,6 +242,10 @@ eachMethod(
   { methods: OWN, needs: (can) => can.reasons.memoryUsed ?? null },
 );
 
+test("a limit of memory is refused where nobody tells how much is used", async () => {
+  await fails(() => new mp.Pool({ maxMemoryMb: 100 }), mp.UnsupportedError);
+}, { needs: (can) => can.reasons.memoryUsed === undefined ? "it is told here" : null });
+
 eachMethod("a pool can grow and shrink", (ctx) =>
   withPool(ctx, 1, async (pool) => {
     const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
