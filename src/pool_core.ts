@@ -43,6 +43,8 @@ const SPREAD_MS = 5;
 /** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
 const MOST_WITH_SITE = 100;
 
+const NO_BUFFERS: readonly ArrayBuffer[] = [];
+
 type State = "running" | "closed" | "broken" | "terminated";
 
 /** What a caller wants of a task. */
@@ -175,17 +177,18 @@ export class PoolCore implements CrewOwner, Listener {
     }
     options.signal?.throwIfAborted();
     const number = this.#functions.numberOf(fn);
-    for (const buffer of options.transfer ?? []) move(buffer, [buffer]);
+    for (const buffer of options.transfer ?? NO_BUFFERS) move(buffer, [buffer]);
     const message: Message = encode(args, { path, move: this.#isThread });
     const { shared } = message;
     const id = this.#nextId++;
     const piece = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
+    const moved = message.moved.length === 0 ? NO_BUFFERS : message.moved.map((buffer) => buffer.transfer());
     const task: Task = {
       id,
       owner,
       piece,
       shared,
-      moved: message.moved.map((buffer) => buffer.transfer()),
+      moved,
       priority: options.priority ?? 0,
       timeout: options.timeout ?? 0,
       grace: options.grace ?? this.#options.grace ?? GRACE_MS,

@@ -299,21 +299,32 @@ export class SharedRoute implements Route {
     const task = this.#sent[entry];
     // One that was given up meanwhile.
     if (task === undefined || task.generation !== generation) return;
-    const settle = (status: number, bytes: Uint8Array, at: number, moved?: readonly ArrayBuffer[]) => {
-      let value: unknown;
-      try {
-        value = decode(bytes, at, byteLength, this.#home, moved);
-      } catch (error) {
-        [status, value] = [FAILED, error];
-      }
-      this.#listener.result(task, status, micros, value);
-    };
-    if ((status & WITH_CARGO) === 0) return settle(status, bytes, at);
+    if ((status & WITH_CARGO) === 0) return this.#settle(task, status, micros, bytes, at, byteLength);
     const kept = bytes.slice(at, at + byteLength);
     this.#cargo.get(this.runnerOf(task))?.take(cargoKey(entry, generation), (moved) => {
-      if (this.#sent[entry] === task && task.generation === generation) settle(status & ~WITH_CARGO, kept, 0, moved);
+      if (this.#sent[entry] !== task || task.generation !== generation) return;
+      this.#settle(task, status & ~WITH_CARGO, micros, kept, 0, byteLength, moved);
     });
   };
+
+  /** A task's result is there, as bytes. */
+  #settle(
+    task: Task,
+    status: number,
+    micros: number,
+    bytes: Uint8Array,
+    at: number,
+    byteLength: number,
+    moved?: readonly ArrayBuffer[],
+  ): void {
+    let value: unknown;
+    try {
+      value = decode(bytes, at, byteLength, this.#home, moved);
+    } catch (error) {
+      [status, value] = [FAILED, error];
+    }
+    this.#listener.result(task, status, micros, value);
+  }
 
   readonly #readReport = (bytes: Uint8Array, offset: number, length: number): void => {
     if (readApart(bytes, offset, this.#onResult)) return;
