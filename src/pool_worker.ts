@@ -238,21 +238,23 @@ class PoolWorker {
   /** Runs a task, and sends its result. Undefined: that is done. */
   #run(task: Task): void | Promise<void> {
     if (task.args instanceof Uint8Array) return this.#fetch(task, task.args).then((args) => this.#run({ ...task, args }));
-    const begun = performance.now();
     this.#running = task;
-    const outcome = this.#call(task);
+    const fn = Array.isArray(task.args) ? this.#functions.get(task.fn) : null;
+    if (!(fn instanceof Promise)) return this.#call(task, fn);
+    return fn.then((fn) => this.#call(task, fn), (error) => this.#finish(task, failed(error), performance.now()));
+  }
+
+  /** Calls a task's function. The time that it takes is its own: the import of its module, which comes once, would say nothing of the tasks that follow. @param fn Null: the arguments are the outcome, since they cannot be read. */
+  #call(task: Task, fn: TaskFunction | null): void | Promise<void> {
+    const begun = performance.now();
+    const outcome = fn === null ? task.args as Outcome : this.#follow(() => call(fn, task.flags, task.args as unknown[]));
     if (outcome instanceof Promise) return outcome.then((outcome) => this.#finish(task, outcome, begun));
     return this.#finish(task, outcome, begun);
   }
 
-  #call({ fn, flags, args }: Task): Outcome | Promise<Outcome> {
-    if (!Array.isArray(args)) return args as Outcome;
-    const found = this.#functions.get(fn);
-    // Where nothing follows a task through its awaits, it knows at least at its start who it is.
-    if (this.#isInline && typeof found === "function") {
-      return follow(this.#scene.world.adapter, this.#scene, () => call(found, flags, args));
-    }
-    return typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn, flags, args), failed);
+  /** Where nothing follows an inline task through its awaits, it knows at least at its start who it is. */
+  #follow<T>(run: () => T): T {
+    return this.#isInline ? follow(this.#scene.world.adapter, this.#scene, run) : run();
   }
 
   /** Gets the buffers of a task from the owner. */
