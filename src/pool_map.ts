@@ -17,6 +17,8 @@ const CHUNKS_EACH = 4;
 const FIRST_CHUNK = 16, CHUNK_MICROS = 50_000;
 /** Chunks of a map that are submitted ahead, for each worker. */
 const CHUNKS_AHEAD = 3;
+/** Chunks of a lazy map that are ahead, for each worker: as much work as outlasts a turn of this thread, in microseconds. */
+const LEAST_AHEAD = 2, MOST_AHEAD = 32, AHEAD_MICROS = 2_000;
 
 /** What follows from the options of all calls for each chunk. */
 function chunkOptions({ signal: _signal, onProgress: _onProgress, ...options }: ImapOptions): ImapOptions {
@@ -333,9 +335,9 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
   async #pull(): Promise<void> {
     if (this.#isPulling) return;
     this.#isPulling = true;
-    const { chunksize = 1, buffersize = Math.max(2 * this.#core.size, 1) * chunksize } = this.#options;
+    const { chunksize = 1 } = this.#options;
     try {
-      while (!this.#isDry && !this.#isOver && this.#taken - this.#given < buffersize) {
+      for (let buffersize; !this.#isDry && !this.#isOver && this.#taken - this.#given < (buffersize = this.#bufferSize(chunksize));) {
         const items: unknown[] = [];
         while (items.length < Math.min(chunksize, buffersize)) {
           const next = this.#iterator!.next();
@@ -356,6 +358,15 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
       this.#isPulling = false;
       this.#give();
     }
+  }
+
+  /** How many items are to be ahead of the consumer. */
+  #bufferSize(chunksize: number): number {
+    const { buffersize } = this.#options;
+    if (buffersize !== undefined) return buffersize;
+    const micros = this.#core.microsOf(this.#fn) * chunksize;
+    const each = micros === 0 ? LEAST_AHEAD : Math.min(Math.max(LEAST_AHEAD, Math.ceil(AHEAD_MICROS / micros)), MOST_AHEAD);
+    return each * this.#core.size * chunksize;
   }
 
   #submit(items: unknown[]): void {

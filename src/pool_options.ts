@@ -75,7 +75,7 @@ export interface MapOptions extends TaskOptions {
 
 /** How a lazy map is asked for. */
 export interface ImapOptions extends MapOptions {
-  /** How many items are taken from the source ahead of the consumer. By default enough for all workers. */
+  /** How many items are taken from the source ahead of the consumer. By default enough for all workers: more, the shorter the calls are. */
   buffersize?: number;
 }
 
