@@ -105,6 +105,7 @@ const checks: Check[] = [
   typesOnDeno,
   tsc("types on Node", "node"),
   tsc("types on Bun", "bun"),
+  tsc("types in browsers", "browser"),
   tsc("fence: src/ knows no runtime", "fence"),
   documentation,
   command("lint", Deno.execPath(), "lint", "--quiet"),

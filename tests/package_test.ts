@@ -115,9 +115,37 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
   assert.deepEqual(manifest.exports["."], { types: "./mod.d.ts", import: "./mod.js", default: "./mod.js" });
+  assert.deepEqual(manifest.exports["./worker"], { types: "./adapters/worker.d.ts", default: "./adapters/worker.js" });
+  assert.includeMembers(files, Object.values<string>(manifest.imports["#adapter"]).map((path) => path.slice(2)));
   assert.deepEqual(Object.keys(manifest.optionalDependencies), ["koffi"]);
   assert.isUndefined(manifest.dependencies);
 }, LONG);
+
+const ENVIRONMENTS: readonly (readonly [conditions: string, adapter: string])[] = [
+  ["node", "node"],
+  ["deno,node", "deno"],
+  ["bun,node", "bun"],
+  ["browser", "browser"],
+  ["worker,browser", "browser"],
+  ["workerd,worker,browser", "edge"],
+  ["edge-light,worker,browser", "edge"],
+  ["neutral", "edge"],
+];
+
+for (const [conditions, adapter] of ENVIRONMENTS) {
+  test(`with the conditions ${conditions} the adapter is ${adapter}, and no other`, async () => {
+    const directory = await installed(), file = `conditions_${conditions.replace(/\W/g, "_")}`;
+    await Deno.writeTextFile(`${directory}/${file}.js`, `export * from "${NAME}";`);
+    const flags = ["--bundle", "--format=esm", "--platform=neutral", "--external:node:*", "--external:bun:*", "--external:koffi"];
+    await succeed(
+      ["esbuild", `${file}.js`, ...flags, `--conditions=${conditions}`, `--metafile=${file}.json`, `--outfile=${file}.out.js`],
+      directory,
+    );
+    const { inputs } = JSON.parse(await Deno.readTextFile(`${directory}/${file}.json`)) as { inputs: Record<string, unknown> };
+    const adapters = Object.keys(inputs).flatMap((path) => /adapters\/(node|deno|bun|browser|edge)\.js$/.exec(path)?.[1] ?? []);
+    assert.deepEqual(adapters, [adapter]);
+  }, LONG);
+}
 
 test("publint and are-the-types-wrong find nothing", async () => {
   const lint = await run(["publint", "--strict", await tarball()], place);
