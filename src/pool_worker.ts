@@ -247,14 +247,14 @@ class PoolWorker {
   /** Calls a task's function. The time that it takes is its own: the import of its module, which comes once, would say nothing of the tasks that follow. @param fn Null: the arguments are the outcome, since they cannot be read. */
   #call(task: Task, fn: TaskFunction | null): void | Promise<void> {
     const begun = performance.now();
-    const outcome = fn === null ? task.args as Outcome : this.#follow(() => call(fn, task.flags, task.args as unknown[]));
+    const outcome = fn === null ? task.args as Outcome : this.#isInline ? this.#callInline(task, fn) : call(fn, task.flags, task.args as unknown[]);
     if (outcome instanceof Promise) return outcome.then((outcome) => this.#finish(task, outcome, begun));
     return this.#finish(task, outcome, begun);
   }
 
   /** Where nothing follows an inline task through its awaits, it knows at least at its start who it is. */
-  #follow<T>(run: () => T): T {
-    return this.#isInline ? follow(this.#scene.world.adapter, this.#scene, run) : run();
+  #callInline({ flags, args }: Task, fn: TaskFunction): Outcome | Promise<Outcome> {
+    return follow(this.#scene.world.adapter, this.#scene, () => call(fn, flags, args as unknown[]));
   }
 
   /** Gets the buffers of a task from the owner. */
