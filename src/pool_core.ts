@@ -106,8 +106,9 @@ export class PoolCore implements CrewOwner, Listener {
     }
     const startMethod = options.startMethod ?? method ?? this.scene.defaultMethod();
     const isInline = startMethod === "inline";
-    this.#isThread = startMethod === "thread";
     const home = this.scene.home(startMethod);
+    // Through a pipe buffers are copied.
+    this.#isThread = startMethod === "thread" && home.missing === null;
     this.route = home.me !== null && home.missing === null ? new SharedRoute(home, home.me, this) : new PipeRoute(home, this);
     this.#latencies = new Latencies(world.adapter);
     this.#functions = new FunctionNumbers(this.scene, this.route, isInline);

@@ -1,5 +1,5 @@
 /** Values in shared memory: their types, what is exact, waiting for them, their locks, records. */
-// run: with=off,no-ffi,worker
+// run: with=off,no-ffi
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/value.ts";
