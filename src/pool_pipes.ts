@@ -185,7 +185,7 @@ export class PipeRoute implements Route {
     const spec = seat.known.has(fn) ? null : this.#functions[fn];
     seat.known.add(fn);
     const bytes = argumentsOf(piece);
-    const args = decode(bytes, 0, bytes.length, this.#home, task.moved) as unknown[];
+    const args = decode(bytes, 0, bytes.length, this.#home) as unknown[];
     this.#say(seat, { type: "task", key, id, attempt, fn, spec, flags: piece.bytes[piece.at + 10], args });
     pass(shared);
   }

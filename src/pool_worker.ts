@@ -247,7 +247,11 @@ class PoolWorker {
   /** Calls a task's function. The time that it takes is its own: the import of its module, which comes once, would say nothing of the tasks that follow. @param fn Null: the arguments are the outcome, since they cannot be read. */
   #call(task: Task, fn: TaskFunction | null): void | Promise<void> {
     const begun = performance.now();
-    const outcome = fn === null ? task.args as Outcome : this.#isInline ? this.#callInline(task, fn) : call(fn, task.flags, task.args as unknown[]);
+    const outcome = fn === null
+      ? task.args as Outcome
+      : this.#isInline
+      ? this.#callInline(task, fn)
+      : call(fn, task.flags, task.args as unknown[]);
     if (outcome instanceof Promise) return outcome.then((outcome) => this.#finish(task, outcome, begun));
     return this.#finish(task, outcome, begun);
   }
