@@ -168,6 +168,7 @@ export class Crew {
       name: worker.process.name,
       pid: worker.process.pid,
       state: worker.state === "starting" ? "starting" : worker.state === "ending" ? "ending" : this.#isBusy(worker) ? "busy" : "idle",
+      tasks: this.#owner.route.tasksOf(worker.seat),
       memory: this.#owner.route.memoryOf(worker.seat),
     }));
   }

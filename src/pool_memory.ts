@@ -34,8 +34,8 @@ const ENTRIES = SEATS + SEAT_WORDS * MOST_SEATS;
 /** Words in all. */
 export const POOL_WORDS: number = ENTRIES + MOST_ENTRIES;
 
-// Words of a seat: the entry that its worker runs, + 1; since when; what is to be cancelled; whether it is to go; the memory that it uses.
-const RUNNING = 0, SINCE = 1, CANCEL = 2, RETIRE = 3, MEMORY_KIB = 4;
+// Words of a seat: the entry that its worker runs, + 1; since when; what is to be cancelled; whether it is to go; the memory that it uses; how many tasks it has done.
+const RUNNING = 0, SINCE = 1, CANCEL = 2, RETIRE = 3, MEMORY_KIB = 4, DONE = 5;
 
 const CODE_BITS = 12, CODE_MASK = (1 << CODE_BITS) - 1, GENERATION_MASK = 0xfffff;
 const QUEUED = 0, NOBODY = 1, FIRST_SEAT = 2;
@@ -86,9 +86,16 @@ export class PoolMemory {
     return false;
   }
 
-  /** The worker in a seat has nothing to run. */
+  /** The worker in a seat has done what it ran. */
   rest(seat: number): void {
-    this.#words[this.#seats + seat * SEAT_WORDS + RUNNING] = 0;
+    const at = this.#seats + seat * SEAT_WORDS;
+    this.#words[at + DONE]++;
+    this.#words[at + RUNNING] = 0;
+  }
+
+  /** How many tasks the worker in a seat has done. */
+  tasksOf(seat: number): number {
+    return this.#words[this.#seats + seat * SEAT_WORDS + DONE];
   }
 
   /** Takes a task back that nobody has begun. False if somebody has. For the owner. */

@@ -7,7 +7,7 @@ import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
 import { EOFError } from "./errors.ts";
 import type { Connection } from "./pipe.ts";
-import { call, encodeOutcome, failed, Functions, importFunction, microsSince, type TaskFunction } from "./pool_call.ts";
+import { call, encodeOutcome, failed, Functions, importFunction, microsSince } from "./pool_call.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import { currentScene, type Scene } from "./scene.ts";
 import type { TargetSpec } from "./target.ts";
@@ -120,12 +120,12 @@ class PipeWorker {
     this.#running = key;
     this.#current = { id, attempt, signal: controller.signal, progress: (value) => void this.#say({ type: "progress", key, value }) };
     await this.#say({ type: "begun", key });
+    const found = await Promise.resolve(this.#functions.get(fn)).catch(failed);
     const begun = performance.now();
-    const found = this.#functions.get(fn);
     // It may have been given up meanwhile.
     const outcome = controller.signal.aborted
       ? failed(controller.signal.reason)
-      : await (typeof found === "function" ? call(found, flags, args) : found.then((fn) => call(fn as TaskFunction, flags, args), failed));
+      : await (typeof found === "function" ? call(found, flags, args) : found);
     const micros = microsSince(begun);
     this.#running = this.#current = this.#controller = null;
     const { status, value } = encodeOutcome(outcome, flags, false);

@@ -31,6 +31,7 @@ interface Seat {
   hasBegun: boolean;
   since: number;
   memory: number;
+  tasks: number;
   /** Settles when nothing more comes from it; null while nobody listens. */
   heard: Promise<void> | null;
 }
@@ -71,6 +72,7 @@ export class PipeRoute implements Route {
       hasBegun: false,
       since: 0,
       memory: 0,
+      tasks: 0,
       heard: null,
     };
     this.#seats.set(number, seat);
@@ -122,6 +124,10 @@ export class PipeRoute implements Route {
 
   memoryOf(seat: number): number {
     return this.#seats.get(seat)?.memory ?? 0;
+  }
+
+  tasksOf(seat: number): number {
+    return this.#seats.get(seat)?.tasks ?? 0;
   }
 
   drain(): void {}
@@ -220,6 +226,7 @@ export class PipeRoute implements Route {
       if (news.type === "result") {
         seat.running = null;
         seat.memory = news.memory;
+        seat.tasks++;
         seat.isRetired ||= news.isLast;
       }
       if (news.type === "result") {

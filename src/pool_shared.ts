@@ -65,6 +65,8 @@ export interface Route {
   retire(seat: number): void;
   isBusy(seat: number): boolean;
   memoryOf(seat: number): number;
+  /** How many tasks it has done. */
+  tasksOf(seat: number): number;
   /** Reads what came back. */
   drain(): void;
   /** Buffers came from a worker. */
@@ -215,6 +217,10 @@ export class SharedRoute implements Route {
 
   memoryOf(seat: number): number {
     return this.#memory.memoryOf(seat);
+  }
+
+  tasksOf(seat: number): number {
+    return this.#memory.tasksOf(seat);
   }
 
   drain(): void {

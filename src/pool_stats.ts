@@ -31,6 +31,8 @@ export interface WorkerStats {
   readonly pid: number | null;
   /** What it does: `"ending"` is one that is not needed any more, and may still run a task. */
   readonly state: "starting" | "idle" | "busy" | "ending";
+  /** How many tasks it has done. A chunk of a map is one. */
+  readonly tasks: number;
   /** Bytes of memory that it uses, as it said last; 0 while it has not. */
   readonly memory: number;
 }

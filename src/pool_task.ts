@@ -4,7 +4,7 @@
  * @module
  */
 import type { Shareable } from "./codec.ts";
-import { ProcessError, TimeoutError } from "./errors.ts";
+import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import { startClock, type WaitOptions } from "./park.ts";
 import type { Piece } from "./pool_record.ts";
 
@@ -161,7 +161,8 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
       return;
     }
     this.#value = value;
-    if (!ok) OVERLOOKED.register(this, value, this);
+    // Whoever cancels knows.
+    if (!ok && !(value instanceof CancelledError)) OVERLOOKED.register(this, value, this);
   }
 
   #look(): void {

@@ -122,7 +122,7 @@ class PoolWorker {
   #controller: AbortController | null = null;
   #isOver = false;
   #turnAt = performance.now();
-  #memoryAt = 0;
+  #memoryAt = -Infinity;
 
   constructor(orders: WorkerOrders, scene: Scene, local: readonly TaskFunction[] | null) {
     const { tasks, reports, stream, memory, epoch } = orders;

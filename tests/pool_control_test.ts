@@ -335,6 +335,7 @@ eachMethod("statistics add up", (ctx) =>
     const { workers, queued, running, done, failed, latency } = pool.stats();
     assert.deepEqual([queued, running, done, failed], [0, 0, 12, 2]);
     assert.equal(workers.length, 2);
+    await until("counted", () => pool.stats().workers.reduce((sum, { tasks }) => sum + tasks, 0) === 14);
     assert.isAtLeast(latency.run.count, 10);
     assert.isAtLeast(latency.run.p99, 3);
     const { run, wait } = latency;
