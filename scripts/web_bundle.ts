@@ -57,6 +57,8 @@ export async function bundleTests(file: string, conditions: string[]): Promise<{
     modules.map(({ path, name }) => `import * as ${name} from "${path}";\nregisterModule("file://${path}", ${name});`).join("\n");
   const program =
     `import { setExecutable } from "${ROOT}mod.ts";\nsetExecutable(() => new Worker("/worker.js", { type: "module", name: "polyproc" }));\n${known}`;
+  const late = `import { registerModule } from "${ROOT}mod.ts";\n` +
+    modules.map(({ path }) => `registerModule("file://${path}", () => import("${path}"));`).join("\n");
   const text = async (contents: string) => {
     const { outputFiles } = await build({
       stdin: { contents, resolveDir: ROOT, sourcefile: "tests.ts", loader: "ts" },
@@ -74,7 +76,7 @@ export async function bundleTests(file: string, conditions: string[]): Promise<{
   };
   return {
     program: await text(program),
-    worker: await text(`import "${ROOT}adapters/worker.ts";\n${known}`),
+    worker: await text(`import "${ROOT}adapters/worker.ts";\n${late}`),
     late: await text('export const run = () => import("part:program");'),
   };
 }

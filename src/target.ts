@@ -103,29 +103,44 @@ export function task<F extends Function>(meta: { url: string }, fn: F): F {
   return fn;
 }
 
-/** What modules export that were registered here. */
-const MODULES = new Map<string, Record<string, unknown>>();
+type Exports = Record<string, unknown>;
+
+/** Modules that were registered here: what they export, or what loads them. */
+const MODULES = new Map<string, Exports | (() => Promise<object>)>();
 
 /**
  * Makes a module known by its URL, or by a name. For bundlers, which put modules into files of their own making: both the page and the workers' entry say it, and find each other's functions and registered classes by it.
  *
  * @param module What it is called, the same on both sides.
- * @param exports All of it: `import * as exports from …`.
+ * @param exports All of it, `import * as exports from …`; or, in the workers' entry, what imports it once it is needed.
  *
  * @example
  * ```ts ignore
  * import * as work from "./work.ts";
- * registerModule("work", work);
+ * registerModule("work", work); // in the page
+ * registerModule("work", () => import("./work.ts")); // in the workers' entry
  * ```
  */
-export function registerModule(module: URL | string, exports: object): void {
+export function registerModule(module: URL | string, exports: object | (() => Promise<object>)): void {
   const name = moduleUrl(module);
-  MODULES.set(name, exports as Record<string, unknown>);
-  for (const [key, value] of Object.entries(exports)) {
+  if (typeof exports === "function") MODULES.set(name, exports as () => Promise<object>);
+  else acquaint(name, exports as Exports);
+}
+
+function acquaint(module: string, exports: Exports): Exports {
+  MODULES.set(module, exports);
+  for (const [name, value] of Object.entries(exports)) {
     if (typeof value !== "function") continue;
-    known.set(value, { kind: "export", module: name, name: key });
-    renameClass(value, name, key);
+    known.set(value, { kind: "export", module, name });
+    renameClass(value, module, name);
   }
+  return exports;
+}
+
+/** The module of that name or URL. */
+async function moduleOf(name: string): Promise<Exports> {
+  const registered = MODULES.get(name) ?? await importModule(name);
+  return typeof registered === "function" ? acquaint(name, await registered() as Exports) : registered;
 }
 
 /**
@@ -207,7 +222,7 @@ export function resolveClass(cls: Function, origin: Origin): TargetSpec {
 export async function loadTarget(spec: TargetSpec): Promise<Function> {
   if (spec.kind === "source") return functionFrom(spec);
   if (spec.module === OWN_MODULE) return await OWN.get(spec.name)!();
-  const exports = MODULES.get(spec.module) ?? await importModule(spec.module);
+  const exports = await moduleOf(spec.module);
   const path = spec.name.split(".");
   // Of a CommonJS module, what it exports may be seen only as members of the default export.
   const found = member(exports, [spec.name]) ?? member(exports, path) ?? member(exports.default, path);

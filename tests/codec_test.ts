@@ -1,4 +1,3 @@
-// run: on=servers
 /** Values arrive as structuredClone would make them, on every runtime from every runtime, and garbage does no harm. */
 
 import { Buffer } from "node:buffer";

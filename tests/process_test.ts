@@ -1,4 +1,3 @@
-// run: on=servers
 /** Processes as their parent sees them: life, endings, errors, streams, options. */
 import process from "node:process";
 import { assert } from "chai";

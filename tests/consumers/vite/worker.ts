@@ -1,5 +1,4 @@
 import "@polyproc/multiprocessing/worker";
 import { registerModule } from "@polyproc/multiprocessing";
-import * as work from "./work.ts";
 
-registerModule("work", work);
+registerModule("work", () => import("./work.ts"));
