@@ -9,9 +9,10 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert, expect } from "chai";
 import fc from "fast-check";
+import type * as mp from "../mod.ts";
 import { decode, encode, HANDLE, move, registerClass, registerHandle, type Shareable } from "../src/codec.ts";
 import * as errors from "../src/errors.ts";
-import { test } from "./harness.ts";
+import { standardModules, test } from "./harness.ts";
 
 // deno-lint-ignore no-explicit-any
 type Any = any;
@@ -116,6 +117,8 @@ const { value: anything } = fc.letrec<{ value: Any }>((tie) => ({
   ),
 }));
 
+const sharedBuffers = (can: mp.Capabilities) => "SharedArrayBuffer" in globalThis ? null : can.reasons["sharedMemory.thread"];
+
 test("a value arrives as structuredClone would make it", () => {
   fc.assert(fc.property(anything, (value) => same(structuredClone(value), round(value))), { numRuns: 1500 });
 });
@@ -146,7 +149,7 @@ test("a value decodes out of shared memory between other bytes", () => {
     }),
     { numRuns: 300 },
   );
-});
+}, { needs: sharedBuffers });
 
 test("large binary is in the message when it is written, wherever it is in the value", () => {
   const marks = new Uint8Array(100_000).fill(1);
@@ -204,7 +207,7 @@ test("of a small view of a large buffer, and of a Node Buffer, only what views s
   const pooled = [Buffer.from("ab"), Buffer.from("cd")];
   expect(encode(pooled).byteLength).to.be.below(100);
   expect(round(pooled).map((part) => String.fromCharCode(...part))).to.deep.equal(["ab", "cd"]);
-});
+}, { needs: standardModules });
 
 test("resizable buffers and views that follow their length stay so", () => {
   for (const max of [16, 32]) {
@@ -313,7 +316,7 @@ test("what cannot travel is refused with the path to it", () => {
   refuse(deep, `item${"[0]".repeat(300)}`, "function");
   // What was refused leaves nothing behind.
   same([1], round([1]));
-});
+}, { needs: sharedBuffers });
 
 test("getters and codecs throw their own errors", () => {
   const own = new Error("own");
@@ -609,7 +612,7 @@ test("a length larger than the message allocates nothing of that size", () => {
   expect(copies[59].length).to.equal(30_000_000);
   expect(process.memoryUsage().rss - before).to.be.below(1e9);
   expect(() => decode(new Uint8Array(4), 2, 3)).to.throw(RangeError);
-});
+}, { needs: standardModules });
 
 test("every runtime writes the same bytes and reads the others'", () => {
   const root = fileURLToPath(new URL("../", import.meta.url));
@@ -641,4 +644,4 @@ test("every runtime writes the same bytes and reads the others'", () => {
     assert(run(runtime, [file]) === again, `${runtime} reads other values`);
   }
   rmSync(folder, { recursive: true });
-});
+}, { needs: standardModules });

@@ -31,6 +31,16 @@ export function modules(): string | null {
   return "polyprocTests" in globalThis ? "the tests are bundled here: their modules cannot be imported by URL" : null;
 }
 
+/** For `needs`: children that go on for as long as they have something to do, and Node's ways to end one. */
+export function endings(): string | null {
+  return adapter.endsByItself ? null : "a child ends with its function here";
+}
+
+/** For `needs`: Node's standard modules. */
+export function standardModules(): string | null {
+  return "polyprocTests" in globalThis ? "there are no standard modules of Node's here" : null;
+}
+
 const DEADLINE_MS = 30_000;
 /** How long the program may take to end by itself once the tests are done. */
 const END_MS = 5_000;

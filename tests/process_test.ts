@@ -5,7 +5,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/process.ts";
 import * as awaiting from "./fixtures/process_awaits.ts";
 import { needsMemory, sleep, text, thrown } from "./fixtures/process_program.ts";
-import { eachMethod, test } from "./harness.ts";
+import { eachMethod, endings, modules, standardModules, test } from "./harness.ts";
 
 type Child = mp.Process;
 
@@ -154,7 +154,7 @@ eachMethod("a module or a name that is not there ends the child with the reason"
     assert.match((child.error as Error).message, pattern);
     if (ctx.getStartMethod() !== "inline") assert.match(await output, pattern);
   }
-});
+}, { needs: modules });
 
 eachMethod("joins with a timeout give null while it runs, whatever the timeout; then it is ended", async (ctx) => {
   for (const [end, code] of [["terminate", TERM], ["kill", KILL]] as const) {
@@ -291,7 +291,7 @@ eachMethod("an exit code is what the child exits with", async (ctx) => {
   }
   assert.equal(await new ctx.Process({ target: work.exitWith }).start().join(), 0);
   assert.equal(await new ctx.Process({ target: work.setExitCode, args: [3] }).start().join(), 3);
-}, { methods: OWN_THREAD });
+}, { methods: OWN_THREAD, needs: endings });
 
 eachMethod("an uncaught error ends with 1, is printed there, and arrives here", async (ctx) => {
   const piped = ctx.getStartMethod() !== "inline";
@@ -335,7 +335,7 @@ eachMethod("an uncaught error ends with 1, is printed there, and arrives here", 
   const several = (await run("aggregate")).error as unknown as AggregateError;
   assert.instanceOf(several, AggregateError);
   assert.instanceOf(several.errors[0], RangeError);
-}, { timeoutMs: 60_000 });
+}, { timeoutMs: 60_000, needs: modules });
 
 eachMethod("odd things that are thrown end the child all the same", async (ctx) => {
   const run = async (kind: string) => {
@@ -371,13 +371,13 @@ eachMethod("an error after the target returned ends the child too", async (ctx) 
     assert.match(await output, /^Process Late:\n/m);
     assert.match(await output, /later/);
   }
-}, { methods: OWN_THREAD });
+}, { methods: OWN_THREAD, needs: endings });
 
 eachMethod("an error that the child's own handler takes is none", async (ctx) => {
   const child = new ctx.Process({ target: work.handleLater }).start();
   assert.equal(await child.join(), 5);
   assert.isNull(child.error);
-}, { methods: OWN_THREAD });
+}, { methods: OWN_THREAD, needs: endings });
 
 eachMethod("work in the background is waited for, unless it was let go", async (ctx) => {
   const queue = new ctx.Queue();
@@ -385,7 +385,7 @@ eachMethod("work in the background is waited for, unless it was let go", async (
   assert.equal(await child.join(), 0);
   assert.deepEqual([await queue.get(), await queue.get()], ["returned", "done"]);
   assert.isTrue(queue.empty());
-}, { methods: OWN_THREAD });
+}, { methods: OWN_THREAD, needs: endings });
 
 eachMethod("exit handlers of the child run", async (ctx) => {
   const queue = new ctx.Queue();
@@ -428,7 +428,7 @@ eachMethod("300 MB of output pass", async (ctx) => {
   for await (const chunk of child.stdout!) length += chunk.length;
   assert.equal(await child.join(), 0);
   assert.equal(length, 300 * 2 ** 20);
-}, { methods: OWN_THREAD, timeoutMs: 90_000 });
+}, { methods: OWN_THREAD, timeoutMs: 90_000, needs: standardModules });
 
 test("standard input of a child is empty", async () => {
   const ctx = mp.getContext("process");
@@ -543,7 +543,7 @@ eachMethod("a subclass runs its own run() with its own fields", async (ctx) => {
   await here.send(null);
   assert.deepEqual(await here.recv(), ["Shouting", 2, true, "Shouting"]);
   assert.equal(await child.join(), 0);
-});
+}, { follows: true });
 
 /** The subclass for another start method than the default. */
 function methodical(ctx: mp.Context): typeof work.Shouter {
