@@ -81,17 +81,14 @@ function entryArgument(runtime: RuntimeName): string {
 /** Node's options that belong to the parent's own start and not to a child: they evaluate, test, watch, or take the one port of a debugger. */
 const OWN =
   /^(-[epci]|-pe|--(eval|print|check|interactive|test|watch|inspect|debug|run|prof|cpu-prof|heap-prof|build-snapshot|report)([-=].*)?)$/;
-const OWN_WITH_VALUE = /^(-e|-p|-pe|--eval|--print|--run|--inspect-port|--test-[\w-]+|--watch-path|--build-snapshot-config)$/;
-/** Of those, the flags that have no value even though they look like it. */
-const FLAGS = /^--test-(only|force-exit|update-snapshots)$/;
 
 /** Node's own flags as a child gets them. */
 export function nodeFlags(execArgv: readonly string[]): string[] {
   const kept: string[] = [];
   for (let i = 0; i < execArgv.length; i++) {
-    const flag = execArgv[i];
-    if (!OWN.test(flag)) kept.push(flag);
-    else if (OWN_WITH_VALUE.test(flag) && !FLAGS.test(flag) && i + 1 < execArgv.length && !execArgv[i + 1].startsWith("-")) i++;
+    if (!OWN.test(execArgv[i])) kept.push(execArgv[i]);
+    // What is no option is the value of the one before.
+    else if (i + 1 < execArgv.length && !execArgv[i + 1].startsWith("-")) i++;
   }
   return kept;
 }

@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { assert } from "chai";
-import { startWith } from "../adapters/command.ts";
+import { nodeFlags, startWith } from "../adapters/command.ts";
 import { adapter } from "#adapter";
 import type { Child, Ending, MappedMemory, RuntimeName, StartPlan } from "../src/adapter.ts";
 import { ProcessError, UnsupportedError } from "../src/errors.ts";
@@ -393,6 +393,11 @@ if (memory !== null) {
     await until(() => !mapped.alive(talk.slot, at));
   });
 }
+
+test("a child gets Node's flags, but for those of the parent's own start, with their values", () => {
+  const own = ["--cpu-prof", "--cpu-prof-interval", "200", "-e", "1 + 1", "--test-only", "--watch-path=src", "--inspect-port", "9229"];
+  assert.deepEqual(nodeFlags(["--import", "tsx", ...own, "--no-warnings"]), ["--import", "tsx", "--no-warnings"]);
+});
 
 test("children leave no descriptor behind", async () => {
   const start = async (count: number) => {
