@@ -440,9 +440,14 @@ test("workers may do what they are granted, and nothing else", async () => {
   assert.include(text, "deno run --allow-run=$(command -v deno) --allow-env --allow-read=deno.json examples/least_permission.ts");
 }, { needs: () => "Deno" in globalThis ? null : "only Deno has permissions" });
 
+test("the service for edge runtimes answers a batch of its own with processes", async () => {
+  assert.deepEqual(await output("edge-batch/batch.ts"), ["40 answers; the words of all: 120", "the longest: quick jumps lazy nothing"]);
+});
+
 test("every example is run by one of these tests, or used by one that is", () => {
   const self = readFileSync(fileURLToPath(import.meta.url), "utf8");
-  const names = readdirSync(EXAMPLES);
+  // Folders have tests of their own: the service above, and tests/page_test.ts.
+  const names = readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"));
   const used = names.flatMap((name) =>
     [...readFileSync(new URL(name, EXAMPLES), "utf8").matchAll(/from "\.\/(\w+\.ts)"/g)].map(([, file]) => file)
   );
