@@ -1,5 +1,5 @@
 /** Pipes and their ends: messages, bytes, waiting, ends that close, die, or travel. */
-// run: with=off,no-ffi,no-koffi,worker
+// run: with=off,no-ffi,no-koffi
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pipe.ts";
