@@ -1,5 +1,5 @@
 /** A pool's workers are killed at random moments while they are busy: every result is right or tells of the death, the pool is whole in the end, nothing is left. */
-// run: on=node26,deno,bun
+// run: on=node26,deno,bun with=
 import { existsSync, readdirSync } from "node:fs";
 import { assert } from "chai";
 import type * as mp from "../mod.ts";
