@@ -1,4 +1,4 @@
-// run: on=servers
+// run: on=node22,node26,deno,bun
 /** Trees of processes: what happens to children at their parent's end, whatever that is. */
 import process from "node:process";
 import { readdirSync, readFileSync } from "node:fs";
