@@ -84,14 +84,9 @@ export class Stream {
     return true;
   }
 
-  /** Waits until its reader has read something. */
-  async room(): Promise<void> {
-    const before = Atomics.load(this.#words, this.#at + READ);
-    const what = {
-      attempt: () => Atomics.load(this.#words, this.#at + READ) !== before || PENDING,
-      more: () => false,
-    };
-    if (what.attempt() === true) return;
+  /** Waits until a result can be written. @param write Writes it, if there is room. Each attempt is one to write: the reader may have read all before this began to wait, and then reads no more. */
+  async whenRoom(write: () => boolean): Promise<void> {
+    const what = { attempt: () => write() || PENDING, more: () => false };
     const { me, scope } = this.block.place;
     await me.parker.sleep<boolean>(this.#notFull, what, undefined, () => false, scope);
   }

@@ -325,11 +325,8 @@ class PoolWorker {
 
   /** Waits until the owner has read some results. */
   async #sendLater(write: () => boolean): Promise<void> {
-    do {
-      this.#wake();
-      await this.#stream.room();
-      if (this.#isEnded) return;
-    } while (!write());
+    this.#wake();
+    await this.#stream.whenRoom(() => this.#isEnded || write());
     this.#wake();
   }
 

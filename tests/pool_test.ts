@@ -369,6 +369,15 @@ eachMethod("large arguments and results travel", (ctx) =>
     assert.equal((await pool.map(work.same, range(30).map(() => "x".repeat(40_000)), { chunksize: 2 })).join("").length, 1_200_000);
   }));
 
+// A worker that finds no room for a result, as its owner makes some at that very moment, once slept for ever.
+eachMethod("results that come faster than there is room for them all arrive", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    for (let round = 0; round < 5; round++) {
+      const results = await Promise.all(range(1000).map((n) => pool.apply(work.repeated, [n & 255, 12_000])));
+      for (const [n, bytes] of results.entries()) assert.deepEqual([bytes.length, bytes[0], bytes[11_999]], [12_000, n & 255, n & 255]);
+    }
+  }));
+
 eachMethod("buffers are moved to threads and back, and copied elsewhere", (ctx) =>
   withPool(ctx, 1, async (pool) => {
     const isThread = ctx.getStartMethod() === "thread" && mp.capabilities().sharedMemory.thread;
