@@ -106,3 +106,10 @@ function print(value: unknown): string {
     return "an object that cannot be printed";
   }
 }
+
+/** Throws an error of somebody's own code where nothing catches it, as an event's listener does: who called that code goes on. */
+export function throwAside(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

@@ -36,6 +36,11 @@ export class Functions {
     this.#find = find;
   }
 
+  /** Whether the function is there. */
+  has(id: number): boolean {
+    return typeof this.#loaded[id] === "function";
+  }
+
   /** The function; a promise while its module is imported, which rejects with what that throws. */
   get(id: number): TaskFunction | Promise<TaskFunction> {
     return this.#loaded[id] ??= this.#load(id);

@@ -19,7 +19,7 @@ import { CancelledError, Full, ProcessError, TimeoutError, UnsupportedError } fr
 import { startClock } from "./park.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
-import { type ImapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
+import { type ImapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { PipeRoute } from "./pool_pipes.ts";
 import { TaskQueue } from "./pool_queue.ts";
 import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
@@ -575,11 +575,11 @@ class Call implements TaskOwner {
 
   settled(_task: Task, status: number, value: unknown): void {
     this.#result.settle(status !== FAILED, value);
-    this.#options.onProgress?.({ done: 1, total: 1, failed: Number(status === FAILED) });
+    tellProgress(this.#options, { done: 1, total: 1, failed: Number(status === FAILED) });
   }
 
   progressed(_task: Task, value: unknown): void {
-    this.#options.onProgress?.({ done: 0, total: 1, failed: 0, value });
+    tellProgress(this.#options, { done: 0, total: 1, failed: 0, value });
   }
 }
 

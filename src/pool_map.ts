@@ -6,7 +6,7 @@
 import { CancelledError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
 import type { PoolCore } from "./pool_core.ts";
-import { type ImapOptions, type MapOptions, taskOptions } from "./pool_options.ts";
+import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";
 import type { Target } from "./process.ts";
@@ -122,7 +122,7 @@ class MapJob implements TaskOwner {
         this.#fail(errors.length, errors.toSorted(([a], [b]) => a - b)[0][1]);
       }
     }
-    this.#options.onProgress?.({ done: this.#done, total: this.#items.length, failed: this.#failed });
+    tellProgress(this.#options, { done: this.#done, total: this.#items.length, failed: this.#failed });
     if (this.#isOver) return;
     try {
       this.#cut();
@@ -133,7 +133,7 @@ class MapJob implements TaskOwner {
   }
 
   progressed(_task: Task, value: unknown): void {
-    this.#options.onProgress?.({ done: this.#done, total: this.#items.length, failed: this.#failed, value });
+    tellProgress(this.#options, { done: this.#done, total: this.#items.length, failed: this.#failed, value });
   }
 
   readonly #onAbort = (): void => void this.cancel(this.#options.signal!.reason);
@@ -306,13 +306,13 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
       if (this.#isOrdered) this.#ready.set(first + i, ready);
       else this.#unordered.push(ready);
     }
-    this.#options.onProgress?.({ done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
+    tellProgress(this.#options, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
     this.#give();
     void this.#pull();
   }
 
   progressed(_task: Task, value: unknown): void {
-    this.#options.onProgress?.({ done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed, value });
+    tellProgress(this.#options, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed, value });
   }
 
   #open(): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { throwAside } from "./error_report.ts";
 import type { Target } from "./process.ts";
 
 /** How a pool is made. */
@@ -63,7 +64,7 @@ export interface TaskOptions {
   retries?: number;
   /** How long it may go on after it was cancelled. By default as long as the pool says. */
   grace?: number;
-  /** Called with how far it is: after each chunk, and when the task itself says so. */
+  /** Called with how far it is: after each chunk, and when the task itself says so. What it throws is an uncaught error, and changes nothing of the task. */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -175,4 +176,13 @@ export function taskOptions(options: ImapOptions | undefined): ImapOptions {
   if (!isObject(options)) throw new TypeError(`Cannot submit a task: its options must be an object, they are ${String(options)}`);
   check(options, TASK, "submit a task");
   return options;
+}
+
+/** Tells whoever wants to hear it how far a task is. */
+export function tellProgress({ onProgress }: ImapOptions, progress: Progress): void {
+  try {
+    onProgress?.(progress);
+  } catch (error) {
+    throwAside(error);
+  }
 }

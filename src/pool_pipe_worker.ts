@@ -26,19 +26,24 @@ interface PipeTask {
   readonly id: number;
   readonly attempt: number;
   readonly fn: number;
-  /** What that stands for; null: that was said before. */
-  readonly spec: TargetSpec | null;
   readonly flags: number;
   readonly args: unknown[];
 }
 
 /** What a worker is told. */
-export type PipeWords = PipeTask | { readonly type: "cancel"; readonly key: string } | { readonly type: "retire" };
+export type PipeWords =
+  | PipeTask
+  /** What the function of the next task is: imported before that comes, since its arguments may be of that module's classes. */
+  | { readonly type: "learn"; readonly key: string; readonly fn: number; readonly spec: TargetSpec }
+  | { readonly type: "cancel"; readonly key: string }
+  | { readonly type: "retire" };
 
 /** What a worker says. */
 export type PipeNews =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: unknown }
+  /** It could not read what it was told, and ends. */
+  | { readonly type: "unreadable"; readonly error: unknown }
   /** It runs a task: whoever dies before that has not touched it. */
   | { readonly type: "begun"; readonly key: string }
   | { readonly type: "progress"; readonly key: string; readonly value: unknown }
@@ -102,20 +107,25 @@ class PipeWorker {
           if (words.key === this.#running) {
             this.#controller?.abort(new DOMException("The task was cancelled, or its time is up", "AbortError"));
           }
-          continue;
-        }
-        running = this.#run(words);
+        } else if (words.type === "learn") await this.#learn(words);
+        else running = this.#run(words);
       }
     } catch (error) {
-      // The owner is gone, or enough was done.
-      if (!(error instanceof EOFError) && !this.#connection.closed) throw error;
+      // The owner is gone, or enough was done. Or else a class of an argument cannot be read here.
+      if (!(error instanceof EOFError) && !this.#connection.closed) await this.#say({ type: "unreadable", error: portable(error) });
     }
     await running;
   }
 
+  /** Imports a function's module. Whatever that does is done by the task that needs it. */
+  async #learn({ key, fn, spec }: PipeWords & { type: "learn" }): Promise<void> {
+    this.#specs[fn] = spec;
+    await this.#say({ type: "begun", key });
+    await Promise.resolve(this.#functions.get(fn)).catch(() => {});
+  }
+
   async #run(task: PipeTask): Promise<void> {
-    const { key, id, attempt, fn, spec, flags, args } = task;
-    if (spec !== null) this.#specs[fn] = spec;
+    const { key, id, attempt, fn, flags, args } = task;
     const controller = this.#controller = new AbortController();
     this.#running = key;
     this.#current = { id, attempt, signal: controller.signal, progress: (value) => void this.#say({ type: "progress", key, value }) };

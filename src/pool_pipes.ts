@@ -4,11 +4,12 @@
  * @module
  */
 import { decode } from "./codec.ts";
+import { EOFError } from "./errors.ts";
 import { pass } from "./holding.ts";
 import type { Home } from "./home.ts";
 import { PIPE_WORKER } from "./pool_entry.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
-import { argumentsOf } from "./pool_record.ts";
+import { argumentsOf, FAILED } from "./pool_record.ts";
 import type { Listener, Route } from "./pool_shared.ts";
 import { SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
@@ -182,17 +183,22 @@ export class PipeRoute implements Route {
 
   #assign(seat: Seat, task: Task): void {
     const { fn, piece, shared, id, attempt } = task;
+    task.entry = seat.number;
+    task.state = SENT;
+    let args: unknown;
+    try {
+      const bytes = argumentsOf(piece);
+      args = decode(bytes, 0, bytes.length, this.#home);
+    } catch (error) {
+      return this.#listener.result(task, FAILED, 0, error);
+    }
     seat.task = task;
     seat.hasBegun = false;
     seat.since = performance.now();
     const key = seat.running = keyOf(task);
-    task.entry = seat.number;
-    task.state = SENT;
-    const spec = seat.known.has(fn) ? null : this.#functions[fn];
+    if (!seat.known.has(fn)) this.#say(seat, { type: "learn", key, fn, spec: this.#functions[fn] });
     seat.known.add(fn);
-    const bytes = argumentsOf(piece);
-    const args = decode(bytes, 0, bytes.length, this.#home) as unknown[];
-    this.#say(seat, { type: "task", key, id, attempt, fn, spec, flags: piece.bytes[piece.at + 10], args });
+    this.#say(seat, { type: "task", key, id, attempt, fn, flags: piece.bytes[piece.at + 10], args: args as unknown[] });
     pass(shared);
   }
 
@@ -208,8 +214,10 @@ export class PipeRoute implements Route {
       let news: PipeNews;
       try {
         news = await seat.connection.recv({ signal }) as PipeNews;
-      } catch {
-        return; // It is gone; or nobody wants to hear from anybody now.
+      } catch (error) {
+        // It is gone; or nobody wants to hear from anybody now.
+        if (error instanceof EOFError || signal.aborted || seat.connection.closed || seat.isRetired && seat.running === null) return;
+        news = { type: "unreadable", error };
       }
       this.#take(seat, news);
     }
@@ -220,6 +228,7 @@ export class PipeRoute implements Route {
       seat.isReady = true;
       this.#listener.ready(seat.number);
     } else if (news.type === "failed") this.#listener.failed(seat.number, news.error);
+    else if (news.type === "unreadable") this.#giveUp(seat, news.error);
     else {
       const task = seat.running === news.key ? seat.task : null;
       if (news.type === "begun") seat.hasBegun = true;
@@ -239,6 +248,14 @@ export class PipeRoute implements Route {
     this.#quiet.abort();
     this.#quiet = new AbortController();
     for (const each of this.#seats.values()) each.heard = null;
+  }
+
+  /** Something that a worker said, or was told, cannot be read: its task fails with that, and another worker takes its place, since it is not known what it was. */
+  #giveUp(seat: Seat, error: unknown): void {
+    const { task } = seat;
+    seat.running = null;
+    this.retire(seat.number);
+    if (task !== null) this.#listener.result(task, FAILED, 0, error);
   }
 }
 

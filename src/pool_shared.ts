@@ -5,6 +5,7 @@
  */
 import { Cargo } from "./cargo.ts";
 import { decode, encode } from "./codec.ts";
+import { throwAside } from "./error_report.ts";
 import type { Home } from "./home.ts";
 import { KIND_RAW, UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
@@ -126,7 +127,14 @@ export class SharedRoute implements Route {
     this.#block = SharedBlock.make(home, "the pool's memory", POOL_WORDS);
     this.#epoch = performance.timeOrigin + performance.now();
     this.#memory = new PoolMemory(this.#block.place.words, this.#block.place.at, this.#epoch);
-    const hear = () => this.drain(), { notEmpty } = this.#reportRing;
+    const hear = () => {
+      try {
+        this.drain();
+      } catch (error) {
+        throwAside(error); // and whoever has a result yet to come gets it
+      }
+    };
+    const { notEmpty } = this.#reportRing;
     this.#results = new Ear(me, notEmpty, hear, () => listener.isAwaiting, true);
     this.#news = new Ear(me, notEmpty, hear, () => listener.isStarting, false);
   }
@@ -334,7 +342,12 @@ export class SharedRoute implements Route {
 
   readonly #readReport = (bytes: Uint8Array, offset: number, length: number): void => {
     if (readApart(bytes, offset, this.#onResult)) return;
-    const news = decode(bytes, offset, length, this.#home) as WorkerNews;
+    let news: WorkerNews;
+    try {
+      news = decode(bytes, offset, length, this.#home) as WorkerNews;
+    } catch (error) {
+      return throwAside(error); // of the class of something that a task tells of itself
+    }
     if (news.type === "ready") this.#listener.ready(news.seat);
     else if (news.type === "failed") this.#listener.failed(news.seat, news.error);
     else {

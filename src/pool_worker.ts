@@ -16,6 +16,7 @@
 import { decode, encode, type Message } from "./codec.ts";
 import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
+import { Holding } from "./holding.ts";
 import { UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
 import { type Attempt, nextTurn, type Parker, PENDING } from "./park.ts";
@@ -33,6 +34,7 @@ import {
 import { NEWS_WAITERS, PoolMemory } from "./pool_memory.ts";
 import { apartResult, cargoKey, FLAG_CARGO, readTasks, WITH_CARGO } from "./pool_record.ts";
 import { LARGEST_STREAMED, Stream } from "./pool_stream.ts";
+import type { Passenger } from "./record.ts";
 import type { SimpleQueue } from "./queue.ts";
 import type { Ring } from "./ring.ts";
 import { currentScene, follow, type Scene } from "./scene.ts";
@@ -83,8 +85,14 @@ interface Task {
   readonly flags: number;
   readonly id: number;
   readonly attempt: number;
-  /** As bytes, if they need buffers that do not come with them. */
+  /** As bytes, if they need buffers that do not come with them, or the classes of a module that is not imported yet. */
   readonly args: unknown[] | Outcome | Uint8Array;
+}
+
+/** Tasks of one record, and the shared objects in those of their arguments that are still bytes. */
+interface Batch {
+  readonly tasks: readonly Task[];
+  readonly kept: readonly Holding[];
 }
 
 /** After so much work on end, other things of the worker have a turn. */
@@ -161,12 +169,16 @@ class PoolWorker {
     const { maxTasks, maxMemoryBytes } = this.#orders.rules;
     for (let batch; (batch = await this.#next()) !== null;) {
       const before = this.#done;
-      for (const task of batch) {
-        if (!this.#begin(task)) continue;
-        const later = this.#run(task);
-        if (later !== undefined) await later;
-        if (this.#isEnded) return;
-        if (++this.#done === maxTasks) return;
+      try {
+        for (const task of batch.tasks) {
+          if (!this.#begin(task)) continue;
+          const later = this.#run(task);
+          if (later !== undefined) await later;
+          if (this.#isEnded) return;
+          if (++this.#done === maxTasks) return;
+        }
+      } finally {
+        for (const holding of batch.kept) holding.close();
       }
       this.#sayMemory();
       // One that has done nothing stays, or nothing would ever be done.
@@ -195,16 +207,16 @@ class PoolWorker {
   }
 
   /** The next tasks; null: there are none, and will be none. */
-  #next(): Task[] | null | Promise<Task[] | null> {
+  #next(): Batch | null | Promise<Batch | null> {
     const tasks = this.#attempt.attempt(false);
     if (tasks !== PENDING) return tasks;
     const { memory: { place: { me, scope } }, rules: { isBlocking } } = this.#orders;
     const never = () => null;
-    if (isBlocking) return me.parker.sleepSync<Task[] | null>(this.#tasks.notEmpty, this.#attempt, undefined, never);
-    return me.parker.sleep<Task[] | null>(this.#tasks.notEmpty, this.#attempt, undefined, never, scope, !this.#isInline);
+    if (isBlocking) return me.parker.sleepSync<Batch | null>(this.#tasks.notEmpty, this.#attempt, undefined, never);
+    return me.parker.sleep<Batch | null>(this.#tasks.notEmpty, this.#attempt, undefined, never, scope, !this.#isInline);
   }
 
-  readonly #attempt: Attempt<Task[] | null> = {
+  readonly #attempt: Attempt<Batch | null> = {
     attempt: () => {
       if (this.#memory.isRetired(this.#orders.seat)) return null;
       // The flags before the ring: once they say that nothing more comes, what is in the ring is all there is.
@@ -215,14 +227,16 @@ class PoolWorker {
     more: () => this.#tasks.size > 0,
   };
 
-  readonly #read = (bytes: Uint8Array, offset: number, length: number): Task[] => {
+  readonly #read = (bytes: Uint8Array, offset: number, length: number, passengers: readonly Passenger[]): Batch => {
     const tasks: Task[] = [];
-    const { home } = this.#orders.memory.place;
+    const { home, me } = this.#orders.memory.place;
     readTasks(bytes, offset, length, (entry, generation, fn, flags, id, attempt, at, byteLength) => {
-      const args = (flags & FLAG_CARGO) === 0 ? argumentsFrom(bytes, at, byteLength, home) : bytes.slice(at, at + byteLength);
+      const isReadable = (flags & FLAG_CARGO) === 0 && (this.#isInline || this.#functions.has(fn));
+      const args = isReadable ? argumentsFrom(bytes, at, byteLength, home) : bytes.slice(at, at + byteLength);
       tasks.push({ entry, generation, fn, flags, id, attempt, args });
     });
-    return tasks;
+    const isRead = tasks.every(({ args }) => !(args instanceof Uint8Array));
+    return { tasks, kept: isRead ? [] : passengers.map(({ block, holding }) => new Holding(me, block, holding)) };
   };
 
   /** Takes a task on. False if it is another's, or nobody's. */
@@ -237,8 +251,12 @@ class PoolWorker {
 
   /** Runs a task, and sends its result. Undefined: that is done. */
   #run(task: Task): void | Promise<void> {
-    if (task.args instanceof Uint8Array) return this.#fetch(task, task.args).then((args) => this.#run({ ...task, args }));
     this.#running = task;
+    if (task.args instanceof Uint8Array) return this.#unpack(task, task.args).then((args) => this.#start({ ...task, args }));
+    return this.#start(task);
+  }
+
+  #start(task: Task): void | Promise<void> {
     const fn = Array.isArray(task.args) ? this.#functions.get(task.fn) : null;
     if (!(fn instanceof Promise)) return this.#call(task, fn);
     return fn.then((fn) => this.#call(task, fn), (error) => this.#finish(task, failed(error), performance.now()));
@@ -261,14 +279,23 @@ class PoolWorker {
     return follow(this.#scene.world.adapter, this.#scene, () => call(fn, flags, args as unknown[]));
   }
 
+  /** Reads arguments once their module is imported, and their buffers are here. */
+  async #unpack(task: Task, bytes: Uint8Array): Promise<unknown[] | Outcome> {
+    try {
+      await this.#functions.get(task.fn);
+    } catch (error) {
+      return failed(error);
+    }
+    const moved = (task.flags & FLAG_CARGO) === 0 ? undefined : await this.#fetch(task);
+    return argumentsFrom(bytes, 0, bytes.length, this.#orders.memory.place.home, moved);
+  }
+
   /** Gets the buffers of a task from the owner. */
-  async #fetch({ entry, generation }: Task, bytes: Uint8Array): Promise<unknown[] | Outcome> {
-    const { seat, memory: { place: { home } } } = this.#orders;
-    const moved = await new Promise<readonly ArrayBuffer[]>((resolve) => {
+  #fetch({ entry, generation }: Task): Promise<readonly ArrayBuffer[]> {
+    return new Promise((resolve) => {
       this.#scene.world.cargo.take(cargoKey(entry, generation), resolve);
-      this.#say({ type: "fetch", seat, entry, generation });
+      this.#say({ type: "fetch", seat: this.#orders.seat, entry, generation });
     });
-    return argumentsFrom(bytes, 0, bytes.length, home, moved);
   }
 
   #finish({ entry, generation, flags }: Task, outcome: Outcome, begun: number): void | Promise<void> {

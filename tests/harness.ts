@@ -163,9 +163,23 @@ function show(value: unknown): string {
   }
 }
 
+/** Errors that no promise of the test's holds, while it expects some. */
+let expected: unknown[] | null = null;
+
+/** Runs a part of a test that leaves errors which nobody catches, and tells it of those. */
+export async function uncaught(run: (errors: readonly unknown[]) => Promise<void>): Promise<void> {
+  expected = [];
+  try {
+    await run(expected);
+  } finally {
+    expected = null;
+  }
+}
+
 /** An error that no promise of the test's holds: it is the running test's all the same. */
 function outside(error: unknown): void {
-  if (current !== null) failCurrent(error);
+  if (expected !== null) expected.push(error);
+  else if (current !== null) failCurrent(error);
   else fail(null, "an error outside of any test", error);
 }
 

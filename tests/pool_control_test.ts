@@ -3,7 +3,7 @@ import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
-import { eachMethod, test } from "./harness.ts";
+import { eachMethod, test, uncaught } from "./harness.ts";
 import { withPool } from "./pools.ts";
 import { answersAtOnce, fails, isPending, sleep, until } from "./timing.ts";
 
@@ -361,6 +361,37 @@ eachMethod("a task knows its number and its attempt, and tells how far it is", (
     assert.deepEqual(all.filter(({ value }) => value === undefined).map(({ done, total }) => [done, total]), [[1, 3], [2, 3], [3, 3]]);
     assert.equal(all.length, 6);
   }));
+
+eachMethod("a callback's own error is an uncaught one, and harms no task", (ctx) =>
+  withPool(ctx, 2, (pool) =>
+    uncaught(async (errors) => {
+      const onProgress = () => {
+        throw new RangeError("mine");
+      };
+      assert.deepEqual(await Promise.all(range(10).map((n) => pool.apply(work.square, [n], { onProgress }))), range(10).map((n) => n ** 2));
+      assert.deepEqual(await pool.map(work.progressing, [2, 0, 1], { chunksize: 1, onProgress }), [2, 0, 1]);
+      const lazy: number[] = [];
+      for await (const n of pool.imap(work.square, range(10), { chunksize: 2, onProgress })) lazy.push(n);
+      assert.deepEqual(lazy, range(10).map((n) => n ** 2));
+      await until("told of all errors", () => errors.length === 10 + 6 + 5);
+      for (const error of errors) assert.instanceOf(error, RangeError);
+    })));
+
+eachMethod("what cannot be read where it arrives fails its own task", (ctx) =>
+  withPool(ctx, 2, (pool) =>
+    uncaught(async (errors) => {
+      for (let round = 0; round < 3; round++) {
+        await fails(() => pool.apply(work.unreadable), work.OddError);
+        await fails(() => pool.apply(work.same, [new work.Unreadable()]), work.OddError);
+        assert.equal(await pool.apply(work.square, [round]), round ** 2);
+      }
+      // Where workers speak through pipes, this is told by the task; elsewhere it is nobody's.
+      const outcome = await pool.apply(work.progressUnreadable).catch((error: unknown) => error);
+      if (outcome === undefined) await until("told of the error", () => errors.length === 1);
+      assert.instanceOf(outcome ?? errors[0], work.OddError);
+      assert.equal(await pool.apply(work.square, [7]), 49);
+      assert.equal(pool.stats().workers.length, 2);
+    })));
 
 test("there is no current task outside of one", async () => {
   await fails(() => mp.currentTask(), mp.ProcessError);

@@ -360,6 +360,19 @@ eachMethod("shared objects travel to tasks and back", (ctx) =>
     assert.equal(sum, 1225);
   }));
 
+eachMethod("arguments may be of classes that only the task's module registers", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    const parcel = Object.assign(new work.Parcel(), { weight: 7 });
+    for (const moves of [false, true]) {
+      for (let round = 0; round < 4; round++) {
+        const scale = new ctx.Queue<[number, number]>(), bytes = new Uint8Array([round, 2, 3]);
+        const result = pool.apply(work.weigh, [parcel, scale, bytes], moves ? { transfer: [bytes.buffer] } : {});
+        assert.isTrue(await result);
+        assert.deepEqual(await scale.get(), [7, round]);
+      }
+    }
+  }));
+
 eachMethod("large arguments and results travel", (ctx) =>
   withPool(ctx, 2, async (pool) => {
     const bytes = new Uint8Array(8 * 2 ** 20).map((_, i) => i * 7);
