@@ -252,6 +252,7 @@ export const adapter: Adapter = {
     if (parts !== null) return threadExists(parts.foreign.libc, at);
     return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
   },
+  giveWay: () => sharing.parts?.foreign.libc.sched_yield() === 0,
   start,
   memory: (from) => sharing.memory(from),
   get named() {

@@ -330,6 +330,7 @@ export const adapter: Adapter = {
       return !(error instanceof Deno.errors.NotFound); // it takes a permission
     }
   },
+  giveWay: () => sharing.parts?.foreign.libc.sched_yield() === 0,
   start,
   memory: (from) => sharing.memory(from),
   get named() {

@@ -131,6 +131,10 @@ export class Mapped implements MappedMemory {
     this.#libc.syscall(this.#host.numbers.futex, this.#address + offset, FUTEX_WAKE, EVERYBODY, null, 0, 0);
   }
 
+  giveWay(): boolean {
+    return this.#libc.sched_yield() === 0;
+  }
+
   listen(slot: number, offset: number, seen: number): void {
     this.#bells.get(slot)?.listen(this.#address + offset, seen);
   }

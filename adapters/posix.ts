@@ -44,6 +44,7 @@ export interface Libc {
   munmap(at: number, length: number): number;
   prctl(option: number, a: number, b: number, c: number, d: number): number;
   getppid(): number;
+  sched_yield(): number;
   kill(pid: number, signal: number): number;
   waitid(kind: number, id: number, into: Bytes, options: number): number;
   syscall(number: number, a: number, b: number, c: number, d: Bytes | null, e: number, f: number): number;
@@ -76,6 +77,7 @@ export const CALLS: Readonly<Record<keyof Libc, Signature>> = {
   munmap: [["address", "i64"], "i32"],
   prctl: [["i32", "i64", "i64", "i64", "i64"], "i32"],
   getppid: [[], "i32"],
+  sched_yield: [[], "i32"],
   kill: [["i32", "i32"], "i32"],
   waitid: [["i32", "i32", "bytes", "i32"], "i32"],
   syscall: [["i64", "address", "i32", "i32", "bytes", "address", "i32"], "i32"],

@@ -60,6 +60,7 @@ export const bare: Omit<
 > = {
   thread: () => ({ pid: PID, tid: 0 }),
   threadAlive: () => true,
+  giveWay: () => false,
   memory() {
     throw new UnsupportedError("Cannot share memory with processes: there are none here");
   },

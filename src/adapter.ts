@@ -55,6 +55,8 @@ export interface Memory {
   park(offset: number, expected: number, timeoutMs: number): void;
   /** Wakes the thread parked on the word at `offset`, and the event loop listening to it. Called after the word was changed. */
   unpark(offset: number): void;
+  /** Lets others have the processor, if any wait for it. False where there is no way to. */
+  giveWay(): boolean;
   /**
    * Calls `onRing` on the event loop of `slot` once the word at `offset` is not `seen` any more and was unparked, or once the door was used. Does not keep the loop alive.
    */
@@ -196,6 +198,8 @@ export interface Adapter {
   thread(): ThreadId;
   /** The kernel's answer: does this thread still run? True where it cannot be told. */
   threadAlive(at: ThreadId): boolean;
+  /** Lets other threads have the processor, if any wait for it. False where there is no way to. */
+  giveWay(): boolean;
   /** Starts a child. Never throws for what happens outside: that rejects `ended`. Throws `UnsupportedError` for what is never given here. */
   start(kind: "process" | "thread", plan: StartPlan): Child;
   /** Makes mapped memory of that size, or maps that of the handle for a further thread of the process. Throws `UnsupportedError`. */

@@ -28,12 +28,14 @@ export class SharedBufferMemory implements Memory {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #isAlive: (at: ThreadId) => boolean;
+  readonly #giveWay: () => boolean;
   readonly #attached = new Map<number, () => void>();
   readonly #listening = new Set<number>();
 
-  /** @param isAlive The kernel's answer about a thread. */
-  constructor(buffer: SharedArrayBuffer, isAlive: (at: ThreadId) => boolean) {
+  /** @param isAlive The kernel's answer about a thread. @param giveWay See {@linkcode Memory.giveWay}. */
+  constructor(buffer: SharedArrayBuffer, isAlive: (at: ThreadId) => boolean, giveWay: () => boolean) {
     this.buffer = buffer;
+    this.#giveWay = giveWay;
     this.#words = new Int32Array(buffer);
     this.#isAlive = isAlive;
   }
@@ -63,6 +65,10 @@ export class SharedBufferMemory implements Memory {
 
   park(offset: number, expected: number, timeoutMs: number): void {
     Atomics.wait(this.#words, offset / 4, expected, timeoutMs);
+  }
+
+  giveWay(): boolean {
+    return this.#giveWay();
   }
 
   unpark(offset: number): void {
@@ -126,6 +132,10 @@ export class LocalMemory implements Memory {
 
   park(): void {
     throw new Error("unreachable: nothing parks on local memory, its participants share one thread");
+  }
+
+  giveWay(): boolean {
+    return false;
   }
 
   unpark(offset: number): void {

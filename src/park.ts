@@ -31,6 +31,8 @@ const MONITOR_LOOK_MS = 20;
 const SPIN_MS = 0.03;
 /** After spinning in vain: how many waits go to sleep at once before one tries again. */
 const SPIN_PAUSE = 32;
+/** What it takes to wake somebody who then wakes another, about. */
+const WAKING_MS = 0.1;
 
 /** How often a terminated thread is told so before it is stopped for good. */
 const MOST_STOPS = 100;
@@ -67,6 +69,10 @@ export interface Attempt<T> {
   more(): boolean;
   /** Whether a task that waits behind this one may be done before it. By default those of one participant are served in order. */
   readonly isOutOfOrder?: boolean;
+  /** How long to spin for it, in milliseconds. By default as long as most things take that come at once. */
+  readonly spinMs?: number;
+  /** Whether the next ring is for this participant while it spins: that wakes nobody who sleeps. Who sleeps waits the longer. */
+  readonly goesFirst?: boolean;
   /** Whether it is always there, and no reason for others not to spin. */
   readonly isBackground?: boolean;
 }
@@ -87,6 +93,7 @@ interface Waiter {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly keepsAlive: boolean;
+  readonly since: number;
   /** Stops its clock and its listening to a signal. */
   cleanUp: () => void;
 }
@@ -112,7 +119,10 @@ export class Parker {
   /** How many wait for something in particular. */
   #foreground = 0;
   #epoch: number;
+  /** How many waits are not to spin. */
   #spinPause = 0;
+  /** Whether others that wait for the processor get it while this spins. Without that, who is waited for may not be able to run. */
+  #givesWay = false;
   #isDetached = false;
   /** Whether it stands for a process elsewhere: then what it waits for does not keep this program alive. */
   isGuest = false;
@@ -200,16 +210,17 @@ export class Parker {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const timeout = options?.timeout;
     if (timeout !== undefined && timeout <= 0) return settle(onTimeout);
+    const since = performance.now();
     if (this.#foreground === 0) {
       try {
-        const early = this.#spin(what);
+        const early = this.#spin(set, what);
         if (early !== PENDING) return Promise.resolve(early);
       } catch (error) {
         return Promise.reject(error);
       }
     }
     return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = { what, resolve: resolve as (value: unknown) => void, reject, keepsAlive, cleanUp: () => {} };
+      const waiter: Waiter = { what, resolve: resolve as (value: unknown) => void, reject, keepsAlive, since, cleanUp: () => {} };
       const giveUp = (end: () => void) => {
         if (this.#drop(set, waiter)) end();
       };
@@ -243,9 +254,10 @@ export class Parker {
    */
   sleepSync<T>(set: WaitSet, what: Attempt<T>, timeout: number | undefined, onTimeout: () => T): T {
     if (timeout !== undefined && timeout <= 0) return onTimeout();
-    const early = this.#spin(what);
+    const since = performance.now();
+    const early = this.#spin(set, what);
     if (early !== PENDING) return early;
-    const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
+    const deadline = timeout === undefined ? Infinity : since + timeout;
     const { words, at } = set;
     let lookHard = false;
     let took = false;
@@ -256,6 +268,7 @@ export class Parker {
         const result = what.attempt(lookHard);
         if (result !== PENDING) {
           took = true;
+          this.#learn(what, since);
           return result;
         }
         const left = deadline - performance.now();
@@ -447,21 +460,43 @@ export class Parker {
     return true;
   }
 
-  #spin<T>(what: Attempt<T>): T | typeof PENDING {
+  /** Tries for a moment, unless the last waits were longer than that. */
+  #spin<T>(set: WaitSet, what: Attempt<T>): T | typeof PENDING {
     if (this.#spinPause > 0) {
       this.#spinPause--;
       return PENDING;
     }
-    if (this.arena.memory.kind === "local") return PENDING;
-    const end = performance.now() + SPIN_MS;
-    do {
-      for (let i = 0; i < 30; i++) {
-        const result = what.attempt(false);
-        if (result !== PENDING) return result;
+    const { memory } = this.arena;
+    if (memory.kind === "local") return PENDING;
+    const end = performance.now() + (what.spinMs ?? SPIN_MS), goesFirst = what.goesFirst === true;
+    let took = false;
+    this.begin();
+    try {
+      if (goesFirst) {
+        set.words[set.at + L.WAITSET_CURSOR] = this.slot;
+        this.#register(set.words, set.at);
       }
-    } while (performance.now() < end);
-    this.#spinPause = SPIN_PAUSE;
-    return PENDING;
+      do {
+        for (let i = 0; i < 30; i++) {
+          const result = what.attempt(false);
+          if (result === PENDING) continue;
+          took = true;
+          return result;
+        }
+        // Who is waited for may need this very processor: systems like to wake somebody on that of the waker.
+        this.#givesWay = memory.giveWay();
+      } while (performance.now() < end);
+      this.#spinPause = SPIN_PAUSE;
+      return PENDING;
+    } finally {
+      if (goesFirst && !this.#unregister(set.words, set.at) && (!took || what.more())) this.wakeOne(set.words, set.at);
+      this.end();
+    }
+  }
+
+  /** Somebody got what it waited for: if it would have by spinning, but for the time that waking takes, the next may spin again. */
+  #learn(what: Attempt<unknown>, since: number): void {
+    if (this.#givesWay && performance.now() - since < (what.spinMs ?? SPIN_MS) + WAKING_MS) this.#spinPause = 0;
   }
 
   /** Steps 1 to 3 for the tasks that wait for one thing; done ones leave. */
@@ -481,6 +516,7 @@ export class Parker {
             continue;
           }
           this.#remove(group, waiter);
+          if (waiter.what.isBackground !== true) this.#learn(waiter.what, waiter.since);
           waiter.resolve(result);
         } catch (error) {
           this.#remove(group, waiter);

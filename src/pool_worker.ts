@@ -97,6 +97,8 @@ interface Batch {
 
 /** After so much work on end, other things of the worker have a turn. */
 const TURN_MS = 50;
+/** How long it spins for its next task: what an owner needs that submits one as soon as it has the result of the last. */
+const SPIN_MS = 0.06;
 /** How often it says how much memory it uses. */
 const MEMORY_MS = 250;
 
@@ -225,6 +227,8 @@ class PoolWorker {
       return tasks === PENDING && flags !== 0 ? null : tasks;
     },
     more: () => this.#tasks.size > 0,
+    spinMs: SPIN_MS,
+    goesFirst: true,
   };
 
   readonly #read = (bytes: Uint8Array, offset: number, length: number, passengers: readonly Passenger[]): Batch => {

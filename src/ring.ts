@@ -190,7 +190,8 @@ export class Ring {
       } finally {
         leave(words, this.#put + L.SIDE_MONITOR, parker);
       }
-      if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, this.notEmpty.at);
+      // Somebody may have it already, who did not sleep.
+      if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0 && this.size > 0) parker.wakeOne(words, this.notEmpty.at);
       return true;
     } finally {
       parker.end();

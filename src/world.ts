@@ -141,7 +141,11 @@ export class World {
     }
     if (method === "thread") {
       if (!can.sharedMemory.thread) throw new UnsupportedError(`Cannot share memory with threads: ${can.reasons["sharedMemory.thread"]}`);
-      const memory = new SharedBufferMemory(this.#buffer ?? sharedBuffer(), (at) => this.adapter.threadAlive(at));
+      const memory = new SharedBufferMemory(
+        this.#buffer ?? sharedBuffer(),
+        (at) => this.adapter.threadAlive(at),
+        () => this.adapter.giveWay(),
+      );
       if (this.#buffer === null) return this.#found(method, memory, can.blocking);
       return this.#join(method, Arena.open(memory), this.#inheritance!.sharedIdent, can.blocking);
     }

@@ -182,7 +182,10 @@ export const BUGS: readonly Bug[] = [
   {
     name: "a put wakes nobody",
     edits: [
-      change("ring", "if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0) parker.wakeOne(words, this.notEmpty.at);"),
+      change(
+        "ring",
+        "if (Atomics.load(words, this.notEmpty.at + L.WAITSET_SUMMARY) !== 0 && this.size > 0) parker.wakeOne(words, this.notEmpty.at);",
+      ),
     ],
     in: "one puts, one gets",
   },

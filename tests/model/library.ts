@@ -350,6 +350,10 @@ export class SimulatedMemory implements Memory {
     access(M.UNPARK, offset / 4);
   }
 
+  giveWay(): boolean {
+    return false; // nobody spins here
+  }
+
   listen(_slot: number, offset: number, seen: number): void {
     access(M.LISTEN, offset / 4, seen);
   }
