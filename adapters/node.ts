@@ -188,8 +188,8 @@ export const adapter: Adapter = {
     if (parts !== null) return threadExists(parts.foreign.libc, at);
     return process.platform !== "linux" || fs.existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
   },
-  // Loading foreign functions takes longer than the first thread should have to wait.
-  giveWay: () => (threads.isMainThread ? sharing.loaded : sharing.parts)?.foreign.libc.sched_yield() === 0,
+  // They are not loaded for that: it takes long, and a thread that is terminated meanwhile takes the program with it.
+  giveWay: () => sharing.loaded?.foreign.libc.sched_yield() === 0,
   start,
   memory: (from) => sharing.memory(from),
   get named() {
