@@ -1,6 +1,6 @@
 /**
- * The long tests: `deno run -A scripts/soak.ts [--only part of a name] [--times 300] [--share 1]`; Node and Bun run it too. Prints what it measured as a table; the exit code is 1 if anything failed.
- * With a share less than 1 the cases of pools do that part of their work.
+ * The long tests: `deno run -A scripts/soak.ts [--only part of a name] [--times 300] [--share 1] [--merciless]`; Node and Bun run it too. Prints what it measured as a table; the exit code is 1 if anything failed.
+ * With a share less than 1 the cases of pools do that part of their work. `--merciless`: workers of pools are killed every 50 ms whatever happens, which two processors bear only where starts are quick, as on Bun.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { square } from "../tests/fixtures/pool_faults.ts";
 import * as work from "../tests/fixtures/queue_large.ts";
 import { injectPool } from "../tests/pool_faults.ts";
 import { SYNC_SCENARIOS } from "../tests/sync_faults.ts";
+import { collectGarbage } from "../tests/shared.ts";
 import { until } from "../tests/timing.ts";
 
 const MIB = 2 ** 20;
@@ -37,6 +38,7 @@ function argument(name: string): string | undefined {
 }
 
 const times = Number(argument("--times") ?? 300), share = Number(argument("--share") ?? 1);
+const anyShare = process.argv.includes("--merciless") ? 1 : 0.1;
 const context = mp.getContext("process");
 
 function words({ descriptors, threads, children, residentMib, arenaMib }: Footprint): string {
@@ -59,6 +61,7 @@ function same(before: Footprint, after: Footprint): void {
 async function settled(before: Footprint): Promise<Footprint> {
   const isDown = () => footprint().threads <= before.threads + 4 && footprint().children <= before.children;
   await until("down to what it was", isDown, 30_000).catch(() => {});
+  await collectGarbage();
   return footprint();
 }
 
@@ -247,9 +250,10 @@ for (const method of ["process", "thread"] as const) {
     add(`${tasks} tasks${areRetried ? ", tried again," : ""} in a pool whose workers are killed (${method})`, async () => {
       const ctx = mp.getContext(method);
       // What is loaded, compiled and set aside once is there before.
-      await injectPool(ctx, tasks / 10, areRetried);
+      await injectPool(ctx, tasks / 10, areRetried, anyShare);
+      await collectGarbage();
       const before = footprint();
-      const { right, died, killed, ms } = await injectPool(ctx, tasks, areRetried);
+      const { right, died, killed, ms } = await injectPool(ctx, tasks, areRetried, anyShare);
       const after = await settled(before);
       same(before, after);
       return `${(ms / 1000).toFixed(0)} s, ${killed} killed; ${right} right, ${died} told of the death; before: ${words(before)}; after: ${

@@ -77,8 +77,13 @@ function killOne(ctx: mp.Context, pool: mp.Pool, isAny: boolean): boolean {
   return true;
 }
 
-/** Runs so many tasks in a pool whose workers are killed, one after another. @param areRetried Whether tasks whose worker died are tried again: then all must come out right. */
-export async function injectPool(ctx: mp.Context, tasks: number, areRetried: boolean): Promise<Toll> {
+/**
+ * Runs so many tasks in a pool whose workers are killed, one after another.
+ *
+ * @param areRetried Whether tasks whose worker died are tried again: then all must come out right.
+ * @param anyShare The share of kills that come whatever happens; others wait until some task is done, and spare those who have just been started. Where machines are slow to start others, all would die before they did anything.
+ */
+export async function injectPool(ctx: mp.Context, tasks: number, areRetried: boolean, anyShare = 0.1): Promise<Toll> {
   const toll = { right: 0, died: 0, killed: 0, ms: 0 };
   const pool = new ctx.Pool({ processes: WORKERS, retries: areRetried ? RETRIES : 0 });
   const begin = performance.now();
@@ -99,8 +104,7 @@ export async function injectPool(ctx: mp.Context, tasks: number, areRetried: boo
     };
     const killSome = async () => {
       for (let before = 0; !isOver; await sleep(Math.random() * 2 * KILL_MS)) {
-        // Where machines are slow to start others, all would die before they did anything: there would be little to see.
-        const settled = toll.right + toll.died, isAny = Math.random() < 0.1;
+        const settled = toll.right + toll.died, isAny = Math.random() < anyShare;
         if ((settled > before || isAny) && killOne(ctx, pool, isAny)) {
           toll.killed++;
           before = settled;
