@@ -1,5 +1,5 @@
 /**
- * Runs the cases on every runtime and writes `bench/RESULTS.md`: `deno task bench [--tiny] [case…]`.
+ * Runs the cases on every runtime and writes `bench/RESULTS.md`: `deno task bench [--tiny] [case…]`. With cases it replaces their sections alone.
  *
  * They run as a user's program would: against the built package, from an empty project.
  *
@@ -45,6 +45,14 @@ const TITLES: Record<string, string> = {
   "M5 primes": "M5 Pool, counting the primes below 5,000,000 (ms, less is better)",
   E1: "E1 Event loop of a program whose workers keep all processors busy, lateness of timers, 99th of 100 (ms, less is better)",
 };
+
+const HEAD = `# Results
+
+By \`deno task bench\`, on shared machines: absolute figures mean little, ratios within one table do. Medians of seven alternating rounds.
+`;
+
+/** What is to be said of a case's figures: targets that are not reached, and why. */
+const NOTES: Record<string, string> = {};
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(command, {
@@ -114,7 +122,22 @@ function table(name: string, lines: readonly Line[]): string {
     return `| ${[line.runtime, line.contender, show(line.median), range, ...ratios].join(" | ")} |`;
   });
   const head = ["runtime", "contender", "median", "minimum – maximum", ...bases.map(([title]) => title)];
-  return [`## ${TITLES[name] ?? name}`, "", `| ${head.join(" | ")} |`, `|${"---|".repeat(head.length)}`, ...rows, ""].join("\n");
+  const date = new Date().toISOString().slice(0, 10), note = NOTES[name];
+  const measured = `Measured on ${date}, ${navigator.hardwareConcurrency} processors, load ${Deno.loadavg()[0].toFixed(1)}.`;
+  const paragraphs = note === undefined ? [measured] : [measured, "", note];
+  return [`## ${TITLES[name] ?? name}`, "", `| ${head.join(" | ")} |`, `|${"---|".repeat(head.length)}`, ...rows, "", ...paragraphs, ""]
+    .join("\n");
+}
+
+/** The sections of the file by their headings; those of cases that were measured now instead of theirs. */
+async function write(lines: readonly Line[]): Promise<void> {
+  const path = `${ROOT}bench/RESULTS.md`;
+  const before = (await Deno.readTextFile(path).catch(() => "")).split(/^(?=## )/m).slice(1);
+  const sections = new Map(before.map((section) => [section.slice(3, section.indexOf("\n")), section]));
+  for (const name of new Set(lines.map((line) => line.case))) sections.set(TITLES[name], table(name, lines));
+  const ordered = Object.values(TITLES).flatMap((title) => sections.get(title) ?? []);
+  await Deno.writeTextFile(path, [HEAD, ...ordered].join("\n"));
+  await run(Deno.execPath(), ["fmt", "--quiet", path], ROOT);
 }
 
 const flags = Deno.args.filter((arg) => arg.startsWith("--"));
@@ -127,20 +150,7 @@ try {
     CASES.filter((name) => wanted.length === 0 || wanted.some((one) => name.startsWith(one))),
     flags,
   );
-  if (!flags.includes("--tiny") && wanted.length === 0) {
-    const head = [
-      "# Results",
-      "",
-      `Measured on ${
-        new Date().toISOString().slice(0, 10)
-      } by \`deno task bench\` on ${navigator.hardwareConcurrency} shared cores: absolute figures mean little, ratios within one table do.`,
-      "Medians of seven alternating rounds.",
-      "",
-    ];
-    const names = [...new Set(lines.map((line) => line.case))];
-    await Deno.writeTextFile(`${ROOT}bench/RESULTS.md`, [...head, ...names.map((name) => table(name, lines))].join("\n"));
-    await run(Deno.execPath(), ["fmt", "--quiet", "bench/RESULTS.md"], ROOT);
-  }
+  if (!flags.includes("--tiny")) await write(lines);
 } finally {
   await Deno.remove(directory, { recursive: true });
 }
