@@ -4,7 +4,7 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
-import { withPool } from "./pools.ts";
+import { kill, withPool } from "./pools.ts";
 import { fails, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
@@ -173,7 +173,7 @@ eachMethod("idle workers may be killed at any time", (ctx) =>
   withPool(ctx, 2, async (pool) => {
     for (let i = 0; i < 3; i++) {
       await isWell(pool);
-      for (const { pid } of pool.stats().workers) process.kill(pid!, "SIGKILL");
+      for (const { pid } of pool.stats().workers) kill(pid!);
       assert.deepEqual(await pool.map(work.square, range(50)), range(50).map((n) => n ** 2));
     }
     await isWell(pool);

@@ -1,8 +1,8 @@
 /** Kills a pool's workers at random moments while they run all kinds of tasks, and looks what became of each. For tests/pool_faults_test.ts and scripts/soak.ts. */
-import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool_faults.ts";
+import { kill } from "./pools.ts";
 import { sleep, until } from "./timing.ts";
 
 const WORKERS = 4;
@@ -54,16 +54,6 @@ async function rejects(result: PromiseLike<unknown>, message: string): Promise<v
   if (error instanceof mp.WorkerDiedError) throw error;
   assert.instanceOf(error, RangeError);
   assert.equal(error.message, message);
-}
-
-/** As somebody else would, who knows nothing of the pool. */
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    // It has ended by itself, and been reaped.
-    if ((error as { code?: string }).code !== "ESRCH") throw error;
-  }
 }
 
 /** Kills one of the pool's workers. False if there is none. @param isAny Whether it may be one that has just been started. */

@@ -1,4 +1,5 @@
 /** For tests of pools. */
+import process from "node:process";
 import type * as mp from "../mod.ts";
 
 /** Runs `body` with a pool of that start method, which is ended afterwards. */
@@ -13,5 +14,15 @@ export async function withPool<T>(
   } finally {
     pool.terminate();
     await pool.join();
+  }
+}
+
+/** As somebody else would, who knows nothing of the pool. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It has ended and been reaped, which the pool need not have heard yet.
+    if ((error as { code?: string }).code !== "ESRCH") throw error;
   }
 }
