@@ -32,12 +32,12 @@ export function portable(error: unknown): unknown {
     if (value === error) define(copy, key, copy);
     else if (travels(kept)) define(copy, key, kept);
   }
-  return travels(copy) ? copy : Object.assign(new RemoteError(String(read(error, "message"))), { stack: textOf(error) });
+  return travels(copy) ? copy : Object.assign(new RemoteError(print(read(error, "message"))), { stack: textOf(error) });
 }
 
 /** Of the same class, with the message and the stack. */
 function bare(error: Error): Error {
-  const copy = new Error(String(read(error, "message")));
+  const copy = new Error(print(read(error, "message")));
   try {
     Object.setPrototypeOf(copy, Object.getPrototypeOf(error));
     if (!travels(copy)) Object.setPrototypeOf(copy, RemoteError.prototype);
@@ -105,11 +105,4 @@ function print(value: unknown): string {
   } catch {
     return "an object that cannot be printed";
   }
-}
-
-/** Throws an error of somebody's own code where nothing catches it, as an event's listener does: who called that code goes on. */
-export function throwAside(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

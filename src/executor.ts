@@ -91,7 +91,7 @@ export class ProcessPoolExecutor {
         future.settled(task, status, value);
       },
     };
-    const task = this.#core.submit({
+    this.#core.submit({
       fn,
       args,
       flags: 0,
@@ -101,9 +101,11 @@ export class ProcessPoolExecutor {
       isPatient: false,
       path: "args",
       site: this.#core.site(),
+      taken: (task) => {
+        this.#futures.set(task, future as Future);
+        future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
+      },
     });
-    this.#futures.set(task, future as Future);
-    future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
     return future;
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describe } from "./error_report.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
 import { getLogger } from "./log.ts";
 import { startClock, type WaitOptions } from "./park.ts";
@@ -122,7 +123,7 @@ export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
     try {
       callback(this);
     } catch (error) {
-      getLogger().error(`A callback of a future threw ${error instanceof Error ? error.stack : String(error)}`);
+      getLogger().error(`A callback of a future threw ${describe(error)}`);
     }
   }
 }
@@ -223,7 +224,8 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
   readonly #signal: AbortSignal | undefined;
   readonly #ready: F[] = [];
   #left: number;
-  #wake = () => {};
+  /** Wakes those who wait for the next one. */
+  readonly #wakers = new Set<() => void>();
 
   constructor(all: Set<F>, timeout: number, signal: AbortSignal | undefined) {
     this.#all = all;
@@ -259,20 +261,27 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
   // deno-lint-ignore require-await -- as iterators have it
   async return(): Promise<IteratorResult<F>> {
     this.#left = this.#ready.length = 0;
+    this.#wake();
     return { done: true, value: undefined };
   }
 
-  /** Waits for the next one; false if the time is up. */
+  #wake(): void {
+    for (const wake of [...this.#wakers]) wake();
+  }
+
+  /** Waits until something has changed; false if the time is up. */
   #wait(ms: number): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const clock = ms === Infinity ? null : startClock(ms, () => resolve(false));
-      const onAbort = () => reject(this.#signal!.reason);
-      this.#signal?.addEventListener("abort", onAbort);
-      this.#wake = () => {
+      const end = (settle: () => void) => {
         clock?.stop();
         this.#signal?.removeEventListener("abort", onAbort);
-        resolve(true);
+        this.#wakers.delete(wake);
+        settle();
       };
+      const wake = () => end(() => resolve(true)), onAbort = () => end(() => reject(this.#signal!.reason));
+      const clock = ms === Infinity ? null : startClock(ms, () => end(() => resolve(false)));
+      this.#signal?.addEventListener("abort", onAbort);
+      this.#wakers.add(wake);
     });
   }
 }

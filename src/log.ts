@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { throwAside } from "./throw_aside.ts";
 
 /** Python's levels, and the library's two between them. */
 export const LEVELS = { NOTSET: 0, SUBDEBUG: 5, DEBUG: 10, INFO: 20, SUBWARNING: 25, WARNING: 30, ERROR: 40, CRITICAL: 50 } as const;
@@ -67,7 +68,13 @@ export class Logger {
     const number = levelOf(level);
     const levelName = Object.entries(LEVELS).find(([, value]) => value === number)?.[0] ?? `Level ${number}`;
     const record = { level: number, levelName, processName: processName(), message };
-    for (const handler of this.#handlers) handler(`[${levelName}/${record.processName}] ${message}`, record);
+    for (const handler of [...this.#handlers]) {
+      try {
+        handler(`[${levelName}/${record.processName}] ${message}`, record);
+      } catch (error) {
+        throwAside(error); // whoever logs goes on
+      }
+    }
   }
 
   /** Writes at level `DEBUG`, 10. */

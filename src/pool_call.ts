@@ -4,7 +4,8 @@
  * @module
  */
 import { decode, encode, type Message } from "./codec.ts";
-import { portable } from "./error_report.ts";
+import { describe, portable } from "./error_report.ts";
+import { RemoteError } from "./errors.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, OK, PARTLY } from "./pool_record.ts";
 import { outside, type Scene } from "./scene.ts";
 import { loadTarget, type TargetSpec } from "./target.ts";
@@ -43,7 +44,7 @@ export class Functions {
 
   /** The function; a promise while its module is imported, which rejects with what that throws. */
   get(id: number): TaskFunction | Promise<TaskFunction> {
-    return this.#loaded[id] ??= this.#load(id);
+    return this.#loaded[id] ?? this.#load(id);
   }
 
   #load(id: number): TaskFunction | Promise<TaskFunction> {
@@ -52,7 +53,7 @@ export class Functions {
     const loading = importFunction(this.#scene, found).then((fn) => this.#loaded[id] = fn);
     // The next task that needs it tries again: what a module waits for may be there by then.
     loading.catch(() => this.#loaded[id] = undefined);
-    return loading;
+    return this.#loaded[id] = loading;
   }
 }
 
@@ -121,17 +122,23 @@ export interface EncodedOutcome extends Outcome {
   readonly message: Message;
 }
 
-/** Encodes a task's outcome; what cannot travel becomes an error that says so. @param flags Those of the task. @param isThread Whether buffers may be moved. */
-export function encodeOutcome({ status, value }: Outcome, flags: number, isThread: boolean): EncodedOutcome {
+/**
+ * Encodes a task's outcome; what cannot travel becomes an error that says so.
+ *
+ * @param flags Those of the task.
+ * @param isThread Whether buffers may be moved.
+ * @param isLast Whether it was tried already with what can travel alone: a getter may give something else each time.
+ */
+export function encodeOutcome({ status, value }: Outcome, flags: number, isThread: boolean, isLast = false): EncodedOutcome {
   if (status === FAILED) value = portable(value);
   else if (status === PARTLY) value = portableParts(value as Parts);
   try {
     return { status, value, message: encode(value, { path: "result", move: isThread }) };
   } catch (error) {
     // Some of many results cannot travel: the others can.
-    if (status === PARTLY) return encodeOutcome(apart((value as Parts).values, (value as Parts).errors), flags, isThread);
-    if (status === OK && (flags & FLAG_MAP) !== 0) return encodeOutcome(apart(value as unknown[]), flags, isThread);
-    return encodeOutcome(failed(error), flags, false);
+    if (status === PARTLY && !isLast) return encodeOutcome(apart((value as Parts).values, (value as Parts).errors), flags, isThread, true);
+    if (status === OK && (flags & FLAG_MAP) !== 0 && !isLast) return encodeOutcome(apart(value as unknown[]), flags, isThread, true);
+    return encodeOutcome(failed(status === FAILED ? new RemoteError(describe(value)) : error), flags, false, true);
   }
 }
 

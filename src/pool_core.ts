@@ -19,7 +19,7 @@ import { CancelledError, Full, ProcessError, TimeoutError, UnsupportedError } fr
 import { startClock } from "./park.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
-import { type ImapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions, tellProgress } from "./pool_options.ts";
+import { check, type ImapOptions, type PoolOptions, type TaskOptions, taskOptions, tellProgress, WHOLE } from "./pool_options.ts";
 import { PipeRoute } from "./pool_pipes.ts";
 import { TaskQueue } from "./pool_queue.ts";
 import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
@@ -31,8 +31,13 @@ import type { Target } from "./process.ts";
 import { currentScene, type Scene } from "./scene.ts";
 import { FunctionNumbers } from "./pool_functions.ts";
 import { resolveTarget } from "./target.ts";
+import { throwAside } from "./throw_aside.ts";
 
 const GRACE_MS = 1000;
+/** A timer's longest time. */
+const LONGEST_GRACE_MS = 2 ** 31 - 1;
+/** How long ago a task began is known for some hours only: by then it is to have been looked at. */
+const LOOK_MS = 3_600_000;
 /** How much work each worker is to have on its way, in microseconds, and how much goes in one record. */
 const AHEAD_MICROS = 20_000, RECORD_MICROS = 200;
 /** … where there are tasks of different priorities. */
@@ -58,9 +63,13 @@ export interface Order {
   readonly options: ImapOptions;
   /** Whether its maker sees to it by itself that not too many wait. */
   readonly isPatient: boolean;
+  /** Whether it is more of what the pool has taken: a closed one goes on with that. */
+  readonly isRest?: boolean;
   /** What messages call the arguments. */
   readonly path: string;
   readonly site: Error | null;
+  /** Called with the task before anything can become of it. */
+  readonly taken?: (task: Task) => void;
 }
 
 /** See above. */
@@ -170,16 +179,21 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Takes a task. @throws What `Pool.apply` names. */
   submit(order: Order): Task {
-    this.checkOpen();
-    const { fn, args, flags, weight, owner, options, isPatient, path, site } = order;
+    const { fn, args, flags, weight, owner, options, isPatient, isRest = false, path, site, taken } = order;
+    const checkWanted = () => {
+      if (!isRest || this.#state !== "closed") this.checkOpen();
+      options.signal?.throwIfAborted();
+    };
+    checkWanted();
     const { maxQueue = Infinity, retries = 0 } = this.#options;
     if (maxQueue < Infinity && !isPatient && this.outstanding - this.#running >= maxQueue) {
       throw new Full(`The pool has ${maxQueue} tasks waiting already: wait for some, or make maxQueue larger`);
     }
-    options.signal?.throwIfAborted();
     const number = this.#functions.numberOf(fn);
     for (const buffer of options.transfer ?? NO_BUFFERS) move(buffer, [buffer]);
     const message: Message = encode(args, { path, move: this.#isThread });
+    // A getter may have ended the pool.
+    checkWanted();
     const { shared } = message;
     const id = this.#nextId++;
     const piece = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
@@ -208,6 +222,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) this.#watch(task, options);
     if (task.priority > this.#queue.highest && this.#sent > 0 && this.#queue.isRanked) this.#takeBack();
     this.#queue.add(task);
+    taken?.(task);
     this.#flushSoon();
     return task;
   }
@@ -227,6 +242,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (task.state === DONE || task.state === SENT && !this.route.revoke(task)) return false;
     if (task.state === WAITING) this.#queue.drop();
     this.#end(task, FAILED, reason, 0);
+    this.#flushSoon();
     return true;
   }
 
@@ -240,8 +256,20 @@ export class PoolCore implements CrewOwner, Listener {
     if (this.#state === "terminated") return;
     this.#state = "terminated";
     this.#failAll(() => new CancelledError("The task was cancelled: its pool was terminated"));
+    void this.#endWorkers(isKill).then(() => this.#letGo());
+  }
+
+  /** Ends the workers: those that do not listen are killed after the grace. */
+  async #endWorkers(isKill: boolean): Promise<void> {
     this.#crew.terminate(isKill);
-    void this.#crew.joined().then(() => this.#letGo());
+    const stop = this.#afterGrace(this.#options.grace ?? GRACE_MS, () => this.#crew.terminate(true));
+    await this.#crew.joined();
+    stop();
+  }
+
+  /** Does something after a grace, which does not keep the program alive. */
+  #afterGrace(grace: number, run: () => void): () => void {
+    return grace > LONGEST_GRACE_MS ? () => {} : this.scene.world.adapter.quietly(grace, run);
   }
 
   /** Microseconds that a call of a function takes; 0 while that is not known. */
@@ -250,7 +278,7 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   resize(size: number): void {
-    poolOptions(size);
+    check({ processes: size ?? String(size) }, { processes: WHOLE }, "resize the pool");
     this.checkOpen();
     this.#crew.size = size;
     this.#crew.shrink(size);
@@ -334,12 +362,15 @@ export class PoolCore implements CrewOwner, Listener {
     this.#state = "broken";
     this.#failure = error;
     this.#failAll(() => error);
-    this.#crew.terminate(false);
+    void this.#endWorkers(false);
+  }
+
+  discard(seat: number): void {
+    this.#crew.kill(seat);
   }
 
   async ended(seat: number, end: WorkerEnd): Promise<void> {
-    const running = await this.route.bury(seat);
-    if (running !== null) this.#died(running, end);
+    for (const running of await this.route.bury(seat)) this.#died(running, end);
     // What it had in hand.
     this.#takeBack();
   }
@@ -409,7 +440,11 @@ export class PoolCore implements CrewOwner, Listener {
     } finally {
       this.#isFlushing = false;
     }
-    this.#grow();
+    try {
+      this.#grow();
+    } catch (error) {
+      this.broken(error); // no worker can be started
+    }
   }
 
   #grow(): void {
@@ -474,7 +509,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (seat < 0) return;
     this.route.cancel(seat, task);
     const began = this.route.beganAt(seat);
-    startClock(task.grace, () => {
+    this.#afterGrace(task.grace, () => {
       // Still at what it did then.
       if (this.route.isBusy(seat) && this.route.beganAt(seat) === began) this.#crew.kill(seat);
     });
@@ -500,6 +535,7 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   #end(task: Task, status: number, value: unknown, micros: number): void {
+    if (task.state === DONE) return;
     if (task.state === SENT) this.#leave(task);
     task.state = DONE;
     task.cleanUp?.();
@@ -507,12 +543,17 @@ export class PoolCore implements CrewOwner, Listener {
     if (status === FAILED) this.#failed++;
     else this.#done++;
     this.#latencies.add(task.since, micros);
-    task.owner.settled(task, status, value);
+    try {
+      task.owner.settled(task, status, value);
+    } catch (error) {
+      throwAside(error); // the others have their results all the same
+    }
     if (this.outstanding === 0) this.#rest();
   }
 
   #failAll(why: () => unknown): void {
-    for (const task of this.#queue.clear()) this.#end(task, FAILED, why(), 0);
+    // One by one: whoever hears of one may cancel others, which are to be found in the queue.
+    for (let task; (task = this.#queue.take(1, Infinity)[0]) !== undefined;) this.#end(task, FAILED, why(), 0);
     for (const task of this.route.sent()) this.#end(task, FAILED, why(), 0);
   }
 
@@ -547,14 +588,15 @@ export class PoolCore implements CrewOwner, Listener {
       stops.push(() => clock.stop());
     }
     if (timeout !== undefined && timeout !== Infinity) {
-      let clock: { stop(): void };
+      let clock: { stop(): void }, seen = NaN, begun = 0;
       const look = () => {
-        const seat = task.state === SENT ? this.route.runnerOf(task) : -1;
-        const left = seat < 0 ? timeout : timeout - this.route.ranFor(seat);
-        if (left > 0) clock = startClock(Math.max(left, 1), look);
+        const seat = task.state === SENT ? this.route.runnerOf(task) : -1, began = seat < 0 ? NaN : this.route.beganAt(seat);
+        if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : this.route.ranFor(seat))];
+        const left = seat < 0 ? timeout : timeout - (performance.now() - begun);
+        if (left > 0) clock = startClock(Math.min(Math.max(left, 1), LOOK_MS), look);
         else this.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.site));
       };
-      clock = startClock(timeout, look);
+      clock = startClock(Math.min(timeout, LOOK_MS), look);
       stops.push(() => clock.stop());
     }
     task.cleanUp = () => {

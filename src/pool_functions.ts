@@ -24,6 +24,8 @@ export class FunctionNumbers {
   /** Inline: how many tasks call each. */
   readonly #uses: number[] = [];
   readonly #unused: number[] = [];
+  /** Inline: numbers that stand for nothing. */
+  readonly #free: number[] = [];
   /** How long a call takes, in microseconds, as far as that is known. */
   readonly #micros: number[] = [];
   #next = 0;
@@ -82,8 +84,9 @@ export class FunctionNumbers {
       if (this.#uses[number] > 0 || this.local[number] === undefined) continue;
       delete this.local[number];
       delete this.#micros[number];
+      this.#free.push(number);
     }
-    const number = this.#next++;
+    const number = this.#free.pop() ?? this.#next++;
     this.local[number] = fn;
     return number;
   }

@@ -10,6 +10,7 @@ import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";
 import type { Target } from "./process.ts";
+import { throwAside } from "./throw_aside.ts";
 
 /** How many chunks each worker is to have at first, as in Python. */
 const CHUNKS_EACH = 4;
@@ -163,7 +164,7 @@ class MapJob implements TaskOwner {
       while (this.#next < this.#items.length && this.#chunks.size < most && !this.#isOver) {
         const from = this.#next, items = this.#items.slice(from, from + this.#chunkSize());
         this.#next += items.length;
-        const task = this.#core.submit({
+        this.#core.submit({
           fn: this.#fn,
           args: items,
           flags: this.#flags,
@@ -171,10 +172,11 @@ class MapJob implements TaskOwner {
           owner: this,
           options: this.#chunkOptions,
           isPatient: true,
+          isRest: from > 0,
           path: from === 0 ? "items" : `items.slice(${from})`,
           site: this.#site,
+          taken: (task) => this.#chunks.set(task, from),
         });
-        this.#chunks.set(task, from);
       }
     } finally {
       this.#isCutting = false;
@@ -208,6 +210,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
   readonly #chunkOptions: ImapOptions;
   readonly #site: Error | null;
   #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
+  #isAsync = false;
   /** Tasks under way, by the number of their first item. */
   readonly #chunks = new Map<Task, number>();
   /** Results that nobody asked for yet: by their number if they come in order. */
@@ -254,8 +257,9 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
 
   next(): Promise<IteratorResult<unknown>> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      // It throws if the source does: then this one waits for nothing.
       this.begin();
+      this.#waiting.push({ resolve, reject });
       this.#give();
     });
   }
@@ -287,7 +291,10 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
   async return(value?: unknown): Promise<IteratorResult<unknown>> {
     this.stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
     this.#failure = null;
-    await this.#iterator?.return?.();
+    const left = this.#iterator?.return?.();
+    // A generator returns only when what was asked of it is there, which nobody waits for any more.
+    if (this.#isPulling) void Promise.resolve(left).catch(throwAside);
+    else await left;
     return { done: true, value };
   }
 
@@ -318,7 +325,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
   #open(): void {
     if (this.#iterator !== null) return;
     const source = this.#source as Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
-    this.#iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]!();
+    this.#isAsync = source[Symbol.asyncIterator] != null;
+    this.#iterator = this.#isAsync ? source[Symbol.asyncIterator]!() : source[Symbol.iterator]!();
     const { signal } = this.#options;
     if (signal?.aborted === true) this.stop(signal.reason);
     else signal?.addEventListener("abort", this.#onAbort);
@@ -337,11 +345,11 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
     this.#isPulling = true;
     const { chunksize = 1 } = this.#options;
     try {
-      for (let buffersize; !this.#isDry && !this.#isOver && this.#taken - this.#given < (buffersize = this.#bufferSize(chunksize));) {
-        const items: unknown[] = [];
-        while (items.length < Math.min(chunksize, buffersize)) {
+      while (this.#hasRoom) {
+        const items: unknown[] = [], most = Math.min(chunksize, this.#bufferSize);
+        while (items.length < most) {
           const next = this.#iterator!.next();
-          const { done, value } = next instanceof Promise ? await next : next as IteratorResult<unknown>;
+          const { done, value } = this.#isAsync ? await next : next as IteratorResult<unknown>;
           if (done === true) {
             this.#isDry = true;
             break;
@@ -357,12 +365,19 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
     } finally {
       this.#isPulling = false;
       this.#give();
+      // What could not be sent was given at once.
+      if (this.#hasRoom) void this.#pull();
     }
   }
 
+  /** Whether more is to be taken from the source now. */
+  get #hasRoom(): boolean {
+    return !this.#isDry && !this.#isOver && this.#taken - this.#given < this.#bufferSize;
+  }
+
   /** How many items are to be ahead of the consumer. */
-  #bufferSize(chunksize: number): number {
-    const { buffersize } = this.#options;
+  get #bufferSize(): number {
+    const { buffersize, chunksize = 1 } = this.#options;
     if (buffersize !== undefined) return buffersize;
     const micros = this.#core.microsOf(this.#fn) * chunksize;
     const each = micros === 0 ? LEAST_AHEAD : Math.min(Math.max(LEAST_AHEAD, Math.ceil(AHEAD_MICROS / micros)), MOST_AHEAD);
@@ -381,9 +396,10 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
       isPatient: true,
       path: "items",
       site: this.#site,
+      taken: (task: Task) => this.#chunks.set(task, first),
     };
     try {
-      this.#chunks.set(this.#core.submit({ ...order, args: items, weight: items.length }), first);
+      this.#core.submit({ ...order, args: items, weight: items.length });
     } catch (error) {
       // These cannot be sent, the next ones may.
       for (let i = 0; i < items.length; i++) {

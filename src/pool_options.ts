@@ -4,8 +4,8 @@
  * @module
  */
 import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
-import { throwAside } from "./error_report.ts";
 import type { Target } from "./process.ts";
+import { throwAside } from "./throw_aside.ts";
 
 /** How a pool is made. */
 export interface PoolOptions {

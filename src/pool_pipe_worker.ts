@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { encode } from "./codec.ts";
 import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
 import { EOFError } from "./errors.ts";
@@ -128,7 +129,11 @@ class PipeWorker {
     const { key, id, attempt, fn, flags, args } = task;
     const controller = this.#controller = new AbortController();
     this.#running = key;
-    this.#current = { id, attempt, signal: controller.signal, progress: (value) => void this.#say({ type: "progress", key, value }) };
+    const progress = (value: unknown) => {
+      encode(value, { path: "value" }); // throws where it cannot travel
+      this.#say({ type: "progress", key, value }).catch(() => {});
+    };
+    this.#current = { id, attempt, signal: controller.signal, progress };
     await this.#say({ type: "begun", key });
     const found = await Promise.resolve(this.#functions.get(fn)).catch(failed);
     const begun = performance.now();

@@ -7,14 +7,18 @@ import { decode } from "./codec.ts";
 import { EOFError } from "./errors.ts";
 import { pass } from "./holding.ts";
 import type { Home } from "./home.ts";
+import { startClock } from "./park.ts";
 import { PIPE_WORKER } from "./pool_entry.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
-import { argumentsOf, FAILED } from "./pool_record.ts";
+import { argumentsOf, FAILED, flagsOf } from "./pool_record.ts";
 import type { Listener, Route } from "./pool_shared.ts";
 import { SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import { type Connection, makePipe } from "./pipe.ts";
 import type { TargetSpec, TaskReference } from "./target.ts";
+
+/** How often to look whether results are still to come. */
+const ALIVE_MS = 100;
 
 /** A worker's seat. */
 interface Seat {
@@ -48,6 +52,7 @@ export class PipeRoute implements Route {
   /** Tasks that were sent to workers who died before they began them. */
   #returned: Task[] = [];
   #quiet = new AbortController();
+  #clock: { stop(): void } | null = null;
 
   constructor(home: Home, listener: Listener) {
     this.#home = home;
@@ -87,8 +92,16 @@ export class PipeRoute implements Route {
   }
 
   send(tasks: readonly Task[]): void {
-    const free = [...this.#seats.values()].filter(isFree);
-    for (const task of tasks) this.#assign(free.shift()!, task);
+    const free = [...this.#seats.values()].filter(isFree), unreadable: [Task, unknown][] = [];
+    for (const task of tasks) {
+      try {
+        this.#assign(free.shift()!, task);
+      } catch (error) {
+        unreadable.push([task, error]);
+      }
+    }
+    // When all others have their place: who hears of it may end the pool.
+    for (const [task, error] of unreadable) this.#listener.result(task, FAILED, 0, error);
   }
 
   revoke(): boolean {
@@ -135,16 +148,17 @@ export class PipeRoute implements Route {
 
   arrived(): void {}
 
-  async bury(number: number): Promise<Task | null> {
+  async bury(number: number): Promise<Task[]> {
     const seat = this.#seats.get(number);
-    if (seat === undefined) return null;
+    if (seat === undefined) return [];
     // What it said last.
     await (seat.heard ??= this.#hear(seat));
     this.#seats.delete(number);
     seat.connection.close();
-    if (seat.task === null || seat.hasBegun) return seat.task;
+    if (seat.task === null) return [];
+    if (seat.hasBegun) return [seat.task];
     this.#returned.push(seat.task);
-    return null;
+    return [];
   }
 
   takeBack(): Task[] {
@@ -165,6 +179,7 @@ export class PipeRoute implements Route {
 
   listen(): void {
     if (!this.#isWanted) return;
+    if (this.#listener.isAwaiting) this.#stayAlive();
     for (const seat of this.#seats.values()) seat.heard ??= this.#hear(seat);
   }
 
@@ -173,8 +188,17 @@ export class PipeRoute implements Route {
   }
 
   close(): void {
+    this.#clock?.stop();
     this.#quiet.abort();
     for (const { connection } of this.#seats.values()) connection.close();
+  }
+
+  /** Results may be to come where nobody is listened to: the last worker has ended, and is to be replaced. */
+  #stayAlive(): void {
+    this.#clock ??= startClock(ALIVE_MS, () => {
+      this.#clock = null;
+      if (this.#listener.isAwaiting) this.#stayAlive();
+    });
   }
 
   get #isWanted(): boolean {
@@ -185,20 +209,15 @@ export class PipeRoute implements Route {
     const { fn, piece, shared, id, attempt } = task;
     task.entry = seat.number;
     task.state = SENT;
-    let args: unknown;
-    try {
-      const bytes = argumentsOf(piece);
-      args = decode(bytes, 0, bytes.length, this.#home);
-    } catch (error) {
-      return this.#listener.result(task, FAILED, 0, error);
-    }
+    const bytes = argumentsOf(piece);
+    const args = decode(bytes, 0, bytes.length, this.#home) as unknown[];
     seat.task = task;
     seat.hasBegun = false;
     seat.since = performance.now();
     const key = seat.running = keyOf(task);
     if (!seat.known.has(fn)) this.#say(seat, { type: "learn", key, fn, spec: this.#functions[fn] });
     seat.known.add(fn);
-    this.#say(seat, { type: "task", key, id, attempt, fn, flags: piece.bytes[piece.at + 10], args: args as unknown[] });
+    this.#say(seat, { type: "task", key, id, attempt, fn, flags: flagsOf(piece), args });
     pass(shared);
   }
 
@@ -245,6 +264,8 @@ export class PipeRoute implements Route {
     }
     if (this.#isWanted) return;
     // Waiting keeps the program alive.
+    this.#clock?.stop();
+    this.#clock = null;
     this.#quiet.abort();
     this.#quiet = new AbortController();
     for (const each of this.#seats.values()) each.heard = null;
@@ -254,7 +275,8 @@ export class PipeRoute implements Route {
   #giveUp(seat: Seat, error: unknown): void {
     const { task } = seat;
     seat.running = null;
-    this.retire(seat.number);
+    seat.isRetired = true;
+    this.#listener.discard(seat.number);
     if (task !== null) this.#listener.result(task, FAILED, 0, error);
   }
 }

@@ -93,11 +93,6 @@ export class TaskQueue {
     return taken;
   }
 
-  /** Takes out all. */
-  clear(): Task[] {
-    return this.take(Infinity, Infinity);
-  }
-
   #line(priority: number): Line {
     let line = this.#lines.get(priority);
     if (line === undefined) {

@@ -2,7 +2,7 @@
  * Tasks as bytes in a ring's records: many in one, since a record costs more than a small task.
  *
  * ```text
- * │ entry │ generation │ function | flags << 16 │ id │ attempt │ length │ arguments, padded to 8 │ …
+ * │ entry │ generation │ flags | function << 8 │ id │ attempt │ length │ arguments, padded to 8 │ …
  * ```
  *
  * All but the arguments are words of 32 bits, little endian.
@@ -30,6 +30,7 @@ export function cargoKey(entry: number, generation: number): string {
 }
 
 const HEADER = 24;
+const FLAG_BITS = 8, FLAG_MASK = 255;
 const SLAB_BYTES = 2 ** 16;
 
 /** Writes a word at a byte. */
@@ -67,7 +68,7 @@ export class Slabs {
     }
     const bytes = this.#slab, at = this.#at;
     this.#at += length;
-    setWord(bytes, at + 8, fn | flags << 16);
+    setWord(bytes, at + 8, flags | fn << FLAG_BITS);
     setWord(bytes, at + 12, id);
     setWord(bytes, at + 20, byteLength);
     args.writeTo(bytes, at + HEADER);
@@ -85,6 +86,11 @@ export function address({ bytes, at }: Piece, entry: number, generation: number,
 /** The encoded arguments of a task. */
 export function argumentsOf({ bytes, at }: Piece): Uint8Array {
   return bytes.subarray(at + HEADER, at + HEADER + wordAt(bytes, at + 20));
+}
+
+/** The flags of a task. */
+export function flagsOf({ bytes, at }: Piece): number {
+  return wordAt(bytes, at + 8) & FLAG_MASK;
 }
 
 /** Several tasks as one message. */
@@ -133,8 +139,8 @@ export function readTasks(bytes: Uint8Array, offset: number, length: number, onT
     onTask(
       wordAt(bytes, at),
       wordAt(bytes, at + 4),
-      call & 0xffff,
-      call >>> 16,
+      call >>> FLAG_BITS,
+      call & FLAG_MASK,
       wordAt(bytes, at + 12),
       wordAt(bytes, at + 16),
       at + HEADER,

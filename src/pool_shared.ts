@@ -5,7 +5,6 @@
  */
 import { Cargo } from "./cargo.ts";
 import { decode, encode } from "./codec.ts";
-import { throwAside } from "./error_report.ts";
 import type { Home } from "./home.ts";
 import { KIND_RAW, UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
@@ -22,6 +21,7 @@ import { SimpleQueue } from "./queue.ts";
 import type { Ring } from "./ring.ts";
 import { SharedBlock } from "./shared_block.ts";
 import type { TargetSpec, TaskReference } from "./target.ts";
+import { throwAside } from "./throw_aside.ts";
 
 /** Who hears what comes back. */
 export interface Listener {
@@ -34,6 +34,8 @@ export interface Listener {
   ready(seat: number): void;
   /** A worker's initializer failed. */
   failed(seat: number, error: unknown): void;
+  /** A worker is not to go on. */
+  discard(seat: number): void;
   /** Whether results are to come. */
   readonly isAwaiting: boolean;
   /** Whether workers are to say that they can begin. */
@@ -72,8 +74,8 @@ export interface Route {
   drain(): void;
   /** Buffers came from a worker. */
   arrived(seat: number, key: string, buffers: readonly ArrayBuffer[]): void;
-  /** A worker has ended: the task that it ran, if any. What it had taken and not begun is to be taken back. */
-  bury(seat: number): Promise<Task | null>;
+  /** A worker has ended: the tasks that it had begun, of which results are still to come. What it had taken and not begun is to be taken back. */
+  bury(seat: number): Promise<Task[]>;
   /** Takes back all tasks that nobody has begun, in order. */
   takeBack(): Task[];
   /** Whether a worker may have tasks in hand that it has not begun, while the ring has none for the others. */
@@ -250,16 +252,15 @@ export class SharedRoute implements Route {
   }
 
   // deno-lint-ignore require-await -- where there are pipes it takes time
-  async bury(seat: number): Promise<Task | null> {
+  async bury(seat: number): Promise<Task[]> {
     this.drain();
     const stream = this.#streams.get(seat);
-    if (stream === undefined) return null;
+    if (stream === undefined) return [];
     this.#streams.delete(seat);
     this.#cargo.delete(seat);
     stream.close();
-    let running: Task | null = null;
-    for (const task of this.#sent) if (task !== undefined && this.runnerOf(task) === seat) running = task;
-    return running;
+    // More than one if buffers of an earlier one's result have not come.
+    return this.sent().filter((task) => this.runnerOf(task) === seat);
   }
 
   takeBack(): Task[] {

@@ -33,6 +33,18 @@ for (const method of methods) {
     assert.deepEqual(await runProgram("executor", { script: SCRIPT, args: [method] }), { out: "9\n", err: "", code: 0, signal: null });
   });
 
+  for (const memory of ["", "off"]) {
+    test(`the program waits for workers to be replaced, with shared memory and without (${method}${memory && `, ${memory}`})`, async () => {
+      const ended = await runProgram("worn_out", { script: SCRIPT, args: [method], env: { POLYPROC_SHARED_MEMORY: memory } });
+      assert.deepEqual(ended, { out: "1,4,9\n", err: "", code: 0, signal: null });
+    });
+  }
+
+  test(`the grace of a task that is over keeps no program alive (${method})`, async () => {
+    const ended = await runProgram("obedient", { script: SCRIPT, args: [method] });
+    assert.deepEqual(ended, { out: "AbortError\n", err: "", code: 0, signal: null });
+  });
+
   test(`the program waits for what was submitted (${method})`, async () => {
     assert.deepEqual(await runProgram("pending", { script: SCRIPT, args: [method] }), { out: "9\n", err: "", code: 0, signal: null });
   });
