@@ -149,7 +149,7 @@ export class Pool {
     return this;
   }
 
-  /** Takes no more tasks. Those that were submitted are done; then the workers end. */
+  /** Takes no more tasks. Those that were submitted are done, maps to their end; then the workers end. Lazy maps take no more from their sources. */
   close(): void {
     this.#core.close();
   }
