@@ -13,6 +13,7 @@ import { cannotStart, command, type ParentFacts, writeBirth } from "./command.ts
 import type { Mapped } from "./mapped_memory.ts";
 import { NodeSocketStream } from "./node_socket.ts";
 import type { Sharing } from "./sharing.ts";
+import { kill } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 
 /** What spawning takes from the runtime. */
@@ -57,15 +58,18 @@ export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
       );
     });
     if (child.pid === undefined) return { ...stillborn(cannotStart(plan, path, null)), ended };
-    const streams = [child.stdout, child.stderr] as (Socket | null)[];
+    const { pid } = child, streams = [child.stdout, child.stderr] as (Socket | null)[];
     const [stdout, stderr] = streams.map((stream) => stream === null ? null : host.web(stream) as ReadableStream<Uint8Array>);
     return new ChildProcess({
-      pid: child.pid,
+      pid,
       port: new FramedPort(new NodeSocketStream(child.stdio[3] as Socket)),
       ended,
       stdout,
       stderr,
-      signal: (number) => void child.kill(number as unknown as NodeJS.Signals),
+      // Not by `child.kill`: on Deno the end of a child that outlives such a signal is never told.
+      signal(number) {
+        if (child.exitCode === null && child.signalCode === null) kill(pid, number);
+      },
       ref() {
         child.ref();
         for (const stream of streams) stream?.ref();

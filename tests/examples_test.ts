@@ -15,6 +15,8 @@ import { test } from "./harness.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url);
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Real texts: documents and declarations. */
+const TYPES = fileURLToPath(new URL("../node_modules/@types/", import.meta.url));
 
 /** What a program printed, and how it ended. */
 interface Run {
@@ -68,11 +70,11 @@ test("a consumer gets all that a producer makes, in order, until null", async ()
 });
 
 test("words are counted by several processes as by one", async () => {
-  const { code, lines, errors } = await run("word_count.ts");
+  const { code, lines, errors } = await run("word_count.ts", TYPES);
   assert.equal(code, 0, `${lines.join("\n")}\n${errors}`);
   const [, words, files] = /^(\d+) words in (\d+) files, \d+ of them different; the commonest:$/.exec(lines[0]) ?? [];
-  assert.isAbove(Number(files), 2000, "thousands of files");
-  assert.isAbove(Number(words), 1_000_000);
+  assert.isAbove(Number(files), 100);
+  assert.isAbove(Number(words), 200_000);
   const rows = lines.slice(1, 6).map((line) => [...line.matchAll(/(\S+) +(\d+)/g)]);
   assert.deepEqual(rows.map((row) => row.length), [4, 4, 4, 4, 4], "the twenty commonest words");
   assert.equal(rows[0][0][1], "the");
