@@ -167,10 +167,14 @@ export abstract class Acquirable implements SharedObject {
   readonly #attempt: Attempt<boolean> = { attempt: (lookHard) => this.take(lookHard), more: () => this.isFree };
 
   #yield(options: WaitOptions | undefined): Promise<Guard> {
-    return this.#turns.yield().then(() => this.#wait(options)).catch((error) => {
+    return this.#turns.yield().then(() => {
+      // Meanwhile it may have been closed, or this participant ended: whoever took it now would never give it back.
+      this.#place.check("acquire");
+      return this.#wait(options);
+    }).catch((error) => {
       // It may have been rung meanwhile, when it would not have taken it: then nobody else knows that it is to be had.
-      const { words, me } = this.#place;
-      if (!me.isGone && this.isFree) me.parker.wakeOne(words, this.#waiters.at);
+      const { words, me, isClosed } = this.#place;
+      if (!me.isGone && !isClosed && this.isFree) me.parker.wakeOne(words, this.#waiters.at);
       throw error;
     });
   }

@@ -95,6 +95,10 @@ export class Backlog {
    */
   add(outgoing: Outgoing, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
     const { timeout, signal } = options ?? {};
+    if (signal?.aborted) {
+      this.#ring.drop(outgoing);
+      return Promise.reject(signal.reason);
+    }
     if (timeout !== undefined && timeout <= 0) {
       this.#ring.drop(outgoing);
       return new Promise(onFull);

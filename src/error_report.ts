@@ -75,7 +75,8 @@ function travels(value: unknown): boolean {
   }
 }
 
-function isError(value: unknown): value is Error {
+/** Whether it is an error; whatever it is, this does not throw. */
+export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error;
   } catch {

@@ -8,7 +8,7 @@ import type { Arena } from "./arena.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
 import { encode, HANDLE, type Message, move } from "./codec.ts";
-import { DataCloneError, ProcessError, UnsupportedError } from "./errors.ts";
+import { DataCloneError, ProcessError, RemoteError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { launchInline } from "./inline.ts";
 import * as L from "./layout.ts";
@@ -277,7 +277,12 @@ function listen(child: Child, branch: Branch, onCargo: OnCargo | null, onError: 
     child.port.open((bytes, extra) => {
       if (extra.length > 0) return onCargo?.(fromBytes(bytes) as string, extra as ArrayBuffer[]);
       if (branch.hear(bytes)) return;
-      const message = fromBytes(bytes) as ToParent;
+      let message: ToParent;
+      try {
+        message = fromBytes(bytes) as ToParent;
+      } catch (cause) {
+        return onError(new RemoteError("The process ended with an error that cannot be read here", { cause }));
+      }
       if (message.type === "error") onError(message.error);
     }, () => {
       isOver = true;

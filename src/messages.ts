@@ -198,8 +198,8 @@ export class Messages implements MessagesLike {
   /** Waits for one, and gets as many more as are there, up to `max` together. */
   async getMany(max: number, options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown[]> {
     const values: unknown[] = [await this.get(options, onEmpty)];
-    // Closed meanwhile, its memory may be gone.
-    if (max === 1 || this.#isClosed) return values;
+    // Closed meanwhile, its memory may be gone; and what somebody takes who has left is lost.
+    if (max === 1 || this.#isClosed || this.me.isGone) return values;
     this.ring.tryGetMany(max - 1, (...message) => {
       try {
         values.push(this.#take(...message));

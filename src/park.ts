@@ -209,6 +209,7 @@ export class Parker {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const timeout = options?.timeout;
+    if (Number.isNaN(timeout)) return Promise.reject(notATime());
     if (timeout !== undefined && timeout <= 0) return settle(onTimeout);
     const since = performance.now();
     if (this.#foreground === 0) {
@@ -241,7 +242,9 @@ export class Parker {
       group.waiters.push(waiter);
       if (what.isBackground !== true) this.#foreground++;
       if (keepsAlive && this.#keeping++ === 0) this.#startLooking();
-      this.#attend(group, false);
+      // What was tried before may have aborted it.
+      if (signal?.aborted) onAbort();
+      else this.#attend(group, false);
       if (this.#groups.size > 0) this.#listen();
     });
   }
@@ -253,6 +256,7 @@ export class Parker {
    * @param onTimeout Gives the result, or throws, when the time is up.
    */
   sleepSync<T>(set: WaitSet, what: Attempt<T>, timeout: number | undefined, onTimeout: () => T): T {
+    if (Number.isNaN(timeout)) throw notATime();
     if (timeout !== undefined && timeout <= 0) return onTimeout();
     const since = performance.now();
     const early = this.#spin(set, what);
@@ -530,8 +534,11 @@ export class Parker {
   }
 
   #remove(group: Group, waiter: Waiter): void {
+    const at = group.waiters.indexOf(waiter);
+    // Its own attempt may have ended it: by aborting its signal, say.
+    if (at < 0) return;
     waiter.cleanUp();
-    group.waiters.splice(group.waiters.indexOf(waiter), 1);
+    group.waiters.splice(at, 1);
     if (waiter.what.isBackground !== true) this.#foreground--;
     if (group.waiters.length === 0) this.#groups.delete(group.set.key);
     if (waiter.keepsAlive && --this.#keeping === 0) this.#stopLooking();
@@ -612,6 +619,11 @@ export function startClock(ms: number, run: () => void): { stop(): void } {
   };
   timer = setTimeout(start, Math.min(Math.ceil(ms), LONGEST_TIMER));
   return { stop: () => clearTimeout(timer) };
+}
+
+/** What is wrong with such a timeout. */
+export function notATime(): TypeError {
+  return new TypeError("Cannot wait: timeout must be a number of milliseconds, it is NaN");
 }
 
 function settle<T>(run: () => T): Promise<T> {

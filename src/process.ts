@@ -4,7 +4,7 @@
  * @module
  */
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
-import { describe } from "./error_report.ts";
+import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import type { Scene } from "./scene.ts";
@@ -128,18 +128,23 @@ export class Process<A extends any[] = any[]> {
     const running = launch(this.#scene, this.#plan());
     this.#running = running;
     this.#scene.children.add(this as unknown as Process);
-    tell("start", { name: this.#name, pid: running.pid, method: this.#method });
-    const onAbort = () => this.terminate();
-    this.#options.signal?.addEventListener("abort", onAbort);
+    const { signal } = this.#options;
+    const onAbort = () => {
+      if (!this.#closed) this.terminate();
+    };
+    signal?.addEventListener("abort", onAbort);
     this.#sentinel = running.ended.then((ending) => this.#end(ending), (error) => {
       this.#failure = error;
       // Nobody may be about to join it: a program that waits for its first message would wait in silence.
-      this.#scene.world.adapter.complain(`Process ${this.#name}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#scene.world.adapter.complain(`Process ${this.#name}: ${isError(error) ? error.message : describe(error)}`);
       this.#scene.children.delete(this as unknown as Process);
       throw error;
-    }).finally(() => this.#options.signal?.removeEventListener("abort", onAbort));
+    }).finally(() => signal?.removeEventListener("abort", onAbort));
     // Nobody has to look at it.
     this.#sentinel.catch(() => {});
+    tell("start", { name: this.#name, pid: running.pid, method: this.#method });
+    // By a getter among the arguments, say.
+    if (signal?.aborted) this.terminate();
     return this;
   }
 
@@ -330,7 +335,7 @@ export class Process<A extends any[] = any[]> {
       start: { runtime, execArgv, env, cwd, stdio: stdio ?? "inherit", permissions: permissions ?? "inherit", resourceLimits },
       runInline: () => this.run(),
       onError: (error) => {
-        this.#error = error instanceof Error
+        this.#error = isError(error)
           ? error
           : new RemoteError(`The process ended with an error that is no Error: ${describe(error)}`, { cause: error });
       },

@@ -314,7 +314,8 @@ export class Ring {
     Atomics.or(words, this.#at + L.RING_FLAGS, L.FLAG_SHUTDOWN);
     leave(words, this.#put + L.SIDE_MONITOR, parker);
     if (immediate) {
-      while (this.tryGet(() => this.joinable && this.taskDone()) !== PENDING);
+      // Some may have been told done before they were taken.
+      while (this.tryGet(() => this.joinable && !this.isAllDone && this.taskDone()) !== PENDING);
     }
     this.wakeAll();
   }

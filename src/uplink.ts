@@ -5,7 +5,7 @@
  */
 import { ProcessError } from "./errors.ts";
 import type { Answer, Request, Wait } from "./hub.ts";
-import { startClock, type WaitOptions, type WaitScope } from "./park.ts";
+import { notATime, startClock, type WaitOptions, type WaitScope } from "./park.ts";
 import type { Client, Tree } from "./tree.ts";
 import { type Frame, type Payload, REQUEST, seal, writeFrame } from "./tree_frame.ts";
 
@@ -87,6 +87,7 @@ export class Uplink implements Client {
   ask<T>(question: Question, { options, scope, isLossy, onTimeout, read, cargo }: Asking<T>): Promise<T> {
     const { timeout, signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
+    if (Number.isNaN(timeout)) return Promise.reject(notATime());
     if (this.#tree.isLost) return Promise.reject(lostError());
     const now = timeout !== undefined && timeout <= 0;
     const number = ++this.#last;
@@ -94,6 +95,7 @@ export class Uplink implements Client {
     const envelope = seal({ ...question, number, now } satisfies Request);
     try {
       const { payload, handles } = cargo?.() ?? {};
+      signal?.throwIfAborted(); // by a getter, say
       this.#tree.sendUp(writeFrame(REQUEST, this.#tree.path, envelope, handles, payload));
     } catch (error) {
       return Promise.reject(error);

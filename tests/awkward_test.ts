@@ -1,0 +1,110 @@
+// run: with=off,no-ffi
+/** Queues, locks, values and processes, used awkwardly: aborted from inside their own calls, let go of while something waits, given what cannot be read. Whatever it is, every promise settles. */
+import { assert } from "chai";
+import * as mp from "../mod.ts";
+import * as work from "./fixtures/pool.ts";
+import { eachMethod, test } from "./harness.ts";
+import { eachShared, quietly } from "./shared.ts";
+import { fails } from "./timing.ts";
+
+const inline = () => mp.getContext("inline");
+
+test("a lock is not taken for a task that has ended meanwhile", async () => {
+  const ctx = inline(), lock = new ctx.Lock();
+  const task: mp.Process = new ctx.Process({
+    target: (own: mp.Lock) => {
+      const guard = own.tryAcquire()!;
+      own.acquire().catch(() => {});
+      guard.release();
+      own.acquire().catch(() => {});
+      task.terminate();
+    },
+    args: [lock],
+  });
+  assert.equal(await task.start().join(), -15);
+  (await lock.acquire({ timeout: 20_000 })).release();
+});
+
+test("items are not taken for a task that has ended meanwhile", async () => {
+  const ctx = inline(), queue = new ctx.JoinableQueue<number>();
+  await queue.putMany([1, 2, 3, 4, 5]);
+  const task: mp.Process = new ctx.Process({
+    target: (own: mp.JoinableQueue<number>) => {
+      own.getMany(5).catch(() => {});
+      task.terminate();
+    },
+    args: [queue],
+  });
+  await task.start().join();
+  assert.isAtLeast(queue.qsize(), 4);
+});
+
+eachShared("a wait may be aborted by what it asks", async (ctx) => {
+  const value = new ctx.Value("int32"), controller = new AbortController();
+  let calls = 0;
+  const never = () => {
+    if (++calls === 2) controller.abort(new RangeError("enough"));
+    return false;
+  };
+  await fails(() => value.waitFor(never, { signal: controller.signal }), RangeError);
+  // Another that waits for the same is left alone.
+  const other = new AbortController(), more = value.waitFor((now) => now === 2);
+  let asked = 0;
+  const ending = value.waitFor((now) => {
+    if (++asked > 1 && now === 1) other.abort(new RangeError("now"));
+    return now === 1;
+  }, { signal: other.signal }).catch((error) => error);
+  value.value = 1;
+  await ending;
+  value.value = 2;
+  assert.isTrue(await more);
+});
+
+eachMethod("a put may be aborted by a getter of its own item", async (ctx) => {
+  const queue = new ctx.Queue<unknown>({ maxsize: 1 }), controller = new AbortController();
+  await queue.put(1);
+  const item = {
+    get x() {
+      controller.abort(new RangeError("no"));
+      return 1;
+    },
+  };
+  await fails(() => queue.put(item, { signal: controller.signal }), RangeError);
+  assert.equal(await queue.get(), 1);
+  assert.equal(queue.qsize(), 0);
+});
+
+eachMethod("a time that is no number is refused", async (ctx) => {
+  const queue = new ctx.Queue<number>();
+  await fails(() => queue.get({ timeout: NaN }), TypeError);
+  await queue.put(1);
+  assert.equal(await queue.get(), 1);
+});
+
+eachMethod("a queue of whose items some were told done early can be shut down at once", async (ctx) => {
+  const queue = new ctx.JoinableQueue<number>();
+  await queue.putMany([1, 2, 3]);
+  queue.taskDone();
+  queue.taskDone();
+  queue.shutdown({ immediate: true });
+  await fails(() => queue.get(), mp.ShutDown);
+  await queue.join();
+});
+
+eachMethod("a start may be aborted by a getter among the arguments", async (ctx) => {
+  const controller = new AbortController();
+  const argument = {
+    get x() {
+      controller.abort();
+      return 60_000;
+    },
+  };
+  const child = new ctx.Process({ target: work.sleepFor, args: [argument], signal: controller.signal });
+  assert.equal(await child.start().join(), -15);
+});
+
+eachMethod("an error that cannot be read here is told as such", async (ctx) => {
+  const child = new ctx.Process({ target: work.failUnreadably, ...quietly(ctx) }).start();
+  assert.equal(await child.join(), 1);
+  assert.instanceOf(child.error, Error);
+});
