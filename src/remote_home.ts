@@ -140,6 +140,8 @@ class RemoteMessages implements MessagesLike {
   readonly #holding: () => RemoteHolding;
   readonly #home: RemoteHome;
   readonly #puts: WaitScope = new Set();
+  /** Errors of messages that came with others, and could not be read: each is what the next one to ask gets. */
+  readonly #unreadable: unknown[] = [];
   readonly #gets: WaitScope = new Set();
   readonly #putting = new Set<Promise<void>>();
   /** Whether the program may end while puts wait. */
@@ -195,14 +197,20 @@ class RemoteMessages implements MessagesLike {
   }
 
   getMany(max: number, options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown[]> {
+    if (this.#unreadable.length > 0) return Promise.reject(this.#unreadable.shift());
     return this.#ask("get", max, options, this.#gets, onEmpty, (answer, frame) => {
       const values: unknown[] = [];
       let at = frame.payloadAt;
       for (const length of answer.lengths!) {
         at = at + 7 & -8;
-        values.push(decode(frame.bytes, at, length, this.#home));
+        try {
+          values.push(decode(frame.bytes, at, length, this.#home));
+        } catch (error) {
+          this.#unreadable.push(error); // the others arrive first
+        }
         at += length;
       }
+      if (values.length === 0) throw this.#unreadable.shift();
       return values;
     });
   }
@@ -212,6 +220,7 @@ class RemoteMessages implements MessagesLike {
   }
 
   poll(options: WaitOptions | undefined): Promise<boolean> {
+    if (this.#unreadable.length > 0) return Promise.resolve(true);
     return this.#ask("poll", 0, options, this.#gets, () => false, (answer) => answer.isReady!);
   }
 

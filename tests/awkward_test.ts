@@ -81,6 +81,14 @@ eachMethod("a time that is no number is refused", async (ctx) => {
   assert.equal(await queue.get(), 1);
 });
 
+eachMethod("one item that cannot be read costs none of those beside it", async (ctx) => {
+  const queue = new ctx.Queue<unknown>(), results = new ctx.Queue<unknown>();
+  await queue.putMany([1, 2, new work.Unreadable(), 3, 4]);
+  const child = new ctx.Process({ target: work.getAll, args: [queue, results, 4] }).start();
+  assert.deepEqual(await results.get(), { values: [1, 2, 3, 4], errors: ["OddError"] });
+  assert.equal(await child.join(), 0);
+});
+
 eachMethod("a queue of whose items some were told done early can be shut down at once", async (ctx) => {
   const queue = new ctx.JoinableQueue<number>();
   await queue.putMany([1, 2, 3]);

@@ -355,7 +355,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "who let others go first, and is aborted, keeps a ring",
-    edits: [change("acquirable", "if (!me.isGone && this.isFree) me.parker.wakeOne(words, this.#waiters.at);")],
+    edits: [change("acquirable", "if (!me.isGone && !isClosed && this.isFree) me.parker.wakeOne(words, this.#waiters.at);")],
     in: "one lets others take a lock first, and is aborted",
   },
 
