@@ -516,7 +516,7 @@ export class Parker {
           result = waiter.what.attempt(lookHard);
           if (result === PENDING) {
             if (waiter.what.isOutOfOrder !== true) return;
-            next++;
+            if (waiters[next] === waiter) next++; // its own attempt may have ended it
             continue;
           }
           this.#remove(group, waiter);
@@ -535,7 +535,7 @@ export class Parker {
 
   #remove(group: Group, waiter: Waiter): void {
     const at = group.waiters.indexOf(waiter);
-    // Its own attempt may have ended it: by aborting its signal, say.
+    // Its own attempt may have ended it, by aborting its signal, say.
     if (at < 0) return;
     waiter.cleanUp();
     group.waiters.splice(at, 1);
