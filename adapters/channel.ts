@@ -9,6 +9,7 @@
  */
 
 import type { Port } from "../src/adapter.ts";
+import { throwAside } from "../src/throw_aside.ts";
 
 /** A socket, as each runtime has it. */
 export interface ByteStream {
@@ -72,14 +73,23 @@ export class FramedPort implements Port {
       if (body) {
         const message = this.#filling;
         this.#filling = this.#header;
-        this.#onMessage!(message, []);
+        this.#hand(message);
         continue;
       }
       const length = new DataView(this.#header.buffer).getUint32(0, true);
       if (length <= chunk.length - at) { // all here, the empty message included
-        this.#onMessage!(chunk.slice(at, at + length), []);
         at += length;
+        this.#hand(chunk.slice(at - length, at));
       } else this.#filling = new Uint8Array(length);
+    }
+  }
+
+  /** What its listener throws does not keep it from the messages that came along. */
+  #hand(message: Uint8Array): void {
+    try {
+      this.#onMessage!(message, []);
+    } catch (error) {
+      throwAside(error);
     }
   }
 

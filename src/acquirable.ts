@@ -117,7 +117,7 @@ export abstract class Acquirable implements SharedObject {
     }
   }
 
-  /** Lets go of the object here, not of what was acquired. Others who have it are not concerned. */
+  /** Lets go of the object here, not of what was acquired: that has its guard. Others who have it are not concerned. */
   [Symbol.dispose](): void {
     this.#place.close();
   }

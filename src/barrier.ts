@@ -44,6 +44,8 @@ interface Arrival {
   readonly index: number;
   /** Whether it is the last, who runs the action. */
   readonly isLast: boolean;
+  /** Breaks the round, unless that is over or this party is through. */
+  readonly leave: () => void;
 }
 /**
  * A meeting point: each of a number of processes waits until all are there, and then all go on; again and again.
@@ -121,14 +123,12 @@ export class Barrier implements SharedObject {
       parker.attend(this.#waiters);
       const arrival = this.#arrive();
       if (arrival !== PENDING) return this.#afterArrival(arrival, deadline, timeout, options?.signal);
-      return parker.sleep<Arrival>(
-        this.#waiters,
-        this.#arriving,
-        { timeout, signal: options?.signal },
-        () => this.#lateBefore(timeout),
-        place.scope,
-      )
-        .then((arrival) => this.#afterArrival(arrival, deadline, timeout, options?.signal));
+      const { signal } = options ?? {};
+      return parker.sleep<Arrival>(this.#waiters, this.#arriving, { timeout, signal }, () => this.#lateBefore(timeout), place.scope)
+        .then((arrival) => {
+          place.check("wait at"); // it may have been let go of since that was so
+          return this.#afterArrival(arrival, deadline, timeout, signal);
+        });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -146,8 +146,15 @@ export class Barrier implements SharedObject {
     let arrival = this.#arrive();
     if (arrival === PENDING) arrival = parker.sleepSync<Arrival>(this.#waiters, this.#arriving, timeout, () => this.#lateBefore(timeout));
     const here = arrival;
-    if (here.isLast) return act === undefined ? here.index : this.#actSync(here, act);
-    return parker.sleepSync<number>(this.#waiters, this.#passing(here), leftOf(deadline), () => this.#late(here, timeout));
+    try {
+      if (here.isLast) return act === undefined ? here.index : this.#actSync(here, act);
+      return parker.sleepSync<number>(this.#waiters, this.#passing(here), leftOf(deadline), () => this.#late(here, timeout));
+    } catch (error) {
+      here.leave();
+      throw error;
+    } finally {
+      this.#place.undoing.delete(here.leave);
+    }
   }
 
   /** Begins anew, with nobody waiting: those who wait now get a {@linkcode BrokenBarrierError}. */
@@ -214,7 +221,7 @@ export class Barrier implements SharedObject {
         words[at + L.BARRIER_ACTOR] = me.ident;
         Atomics.store(words, at + L.BARRIER_STATE, ACTING);
       }
-      return { round, index, isLast };
+      return { round, index, isLast, leave: this.#leaving(round) };
     });
     if (arrival !== PENDING && arrival.isLast && this.#action === null) me.parker.wakeAll(this.#waiters.words, this.#waiters.at);
     return arrival;
@@ -224,20 +231,22 @@ export class Barrier implements SharedObject {
 
   #afterArrival(arrival: Arrival, deadline: number, timeout: number | undefined, signal: AbortSignal | undefined): Promise<number> {
     const { me, scope, undoing } = this.#place;
-    if (arrival.isLast) return this.#action === null ? Promise.resolve(arrival.index) : this.#act(arrival);
-    const leave = () => {
+    const { index, isLast, leave } = arrival;
+    if (isLast && this.#action === null) {
       undoing.delete(leave);
-      this.#break(arrival);
-    };
-    undoing.add(leave);
+      return Promise.resolve(index);
+    }
     const options = { timeout: leftOf(deadline), signal };
-    return me.parker.sleep<number>(this.#waiters, this.#passing(arrival), options, () => this.#late(arrival, timeout), scope).then(
+    const passed = isLast
+      ? this.#act(arrival)
+      : me.parker.sleep<number>(this.#waiters, this.#passing(arrival), options, () => this.#late(arrival, timeout), scope);
+    return passed.then(
       (index) => {
         undoing.delete(leave);
         return index;
       },
       (reason) => {
-        if (!me.isGone && undoing.has(leave)) leave();
+        leave();
         throw reason;
       },
     );
@@ -261,8 +270,18 @@ export class Barrier implements SharedObject {
     return PENDING;
   }
 
-  /** Breaks the round of a party. False if it is over. */
-  #break({ round }: Arrival): boolean {
+  /** What breaks the round of a party, unless that is over, when it gives up: at the latest when the barrier is let go of here. */
+  #leaving(round: number): () => void {
+    const { me, undoing } = this.#place;
+    const leave = () => {
+      if (undoing.delete(leave) && !me.isGone) this.#break(round);
+    };
+    undoing.add(leave);
+    return leave;
+  }
+
+  /** Breaks a round. False if it is over. */
+  #break(round: number): boolean {
     const { words, at, me } = this.#place;
     const isOn = this.#inside(() => {
       const isOn = words[at + L.BARRIER_ROUND] === round;
@@ -277,7 +296,7 @@ export class Barrier implements SharedObject {
   #late(arrival: Arrival, timeout: number | undefined): number {
     let outcome = this.#outcome(arrival);
     // The others may have passed between the two: then this party has as well.
-    if (outcome === PENDING && !this.#break(arrival)) outcome = this.#outcome(arrival);
+    if (outcome === PENDING && !this.#break(arrival.round)) outcome = this.#outcome(arrival);
     if (outcome !== PENDING) return outcome;
     throw broken(`not all of its ${this.parties} parties came within ${timeout} ms`);
   }
@@ -288,21 +307,12 @@ export class Barrier implements SharedObject {
   }
 
   #act(arrival: Arrival): Promise<number> {
-    const fail = (error: unknown) => {
-      if (!this.#place.me.isGone) this.#break(arrival);
-      throw error;
-    };
-    return Promise.resolve(this.#action!.fn).then((act) => act()).then(() => this.#acted(arrival), fail);
+    return Promise.resolve(this.#action!.fn).then((act) => act()).then(() => this.#acted(arrival));
   }
 
   #actSync(arrival: Arrival, act: () => unknown): number {
-    try {
-      if (typeof (act() as PromiseLike<unknown> | undefined)?.then === "function") {
-        throw new UnsupportedError("Cannot wait for the barrier's action, which is asynchronous, in waitSync(); use wait()");
-      }
-    } catch (error) {
-      this.#break(arrival);
-      throw error;
+    if (typeof (act() as PromiseLike<unknown> | undefined)?.then === "function") {
+      throw new UnsupportedError("Cannot wait for the barrier's action, which is asynchronous, in waitSync(); use wait()");
     }
     return this.#acted(arrival);
   }
@@ -310,6 +320,7 @@ export class Barrier implements SharedObject {
   /** The action is done. */
   #acted(arrival: Arrival): number {
     const { words, at, me } = this.#place;
+    this.#place.check("pass");
     const outcome = this.#inside(() => {
       const isOn = words[at + L.BARRIER_ROUND] === arrival.round && words[at + L.BARRIER_STATE] === ACTING;
       if (isOn) nextRound(me, words, at);

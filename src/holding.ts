@@ -73,7 +73,10 @@ export class Holding {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     COLLECTED.unregister(this);
-    this.me.unretain(this.block, this.index);
+    const { me, block, index } = this;
+    // Whoever looks at the object just now, and ran this, is to be done with it before its memory may become another's.
+    if (me.parker.isLooking) Promise.resolve().then(() => me.unretain(block, index));
+    else me.unretain(block, index);
   }
 }
 

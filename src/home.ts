@@ -74,6 +74,13 @@ export interface EndBacking {
   hold(): HoldingLike;
 }
 
+/** Closes both directions of an end, which may be one: what waits to receive is rejected with `reason`, what waits for room is sent still. `released` is called when nothing here uses them any more. */
+export function closeBoth({ sending, receiving }: Pick<EndBacking, "sending" | "receiving">, reason: Error, released: () => void): void {
+  const closeSending = () => (sending === null ? released() : sending.close(reason, released));
+  if (receiving === null) closeSending();
+  else receiving.close(reason, closeSending);
+}
+
 /** A start method's shared objects. */
 export interface Home {
   readonly method: StartMethod;

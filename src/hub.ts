@@ -10,7 +10,7 @@ import { ArenaHome } from "./arena_home.ts";
 import { HANDLE, type Message, type Shareable } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import type { Block } from "./heap.ts";
-import { type HoldingLike, nameOf } from "./home.ts";
+import { closeBoth, type HoldingLike, nameOf } from "./home.ts";
 import { SLOT_PID, SLOT_TID, UNIT } from "./layout.ts";
 import type { Messages } from "./messages.ts";
 import { Participant } from "./participant.ts";
@@ -135,8 +135,8 @@ export class Hub implements Host {
       case "close": {
         const entry = guest.entries.get(request.object);
         guest.entries.delete(request.object);
-        if (entry !== undefined && !(entry instanceof Error)) entry.holding.close();
-        return;
+        if (entry === undefined || entry instanceof Error) return;
+        return closeBoth(entry, new ProcessError("It was closed meanwhile"), () => entry.holding.close());
       }
       case "cancel":
         return guest.waits.get(request.number)?.abort(OVER);

@@ -217,8 +217,10 @@ export class Lock extends AnyLock {
 
   readonly #release = (guard: Guard): void => {
     const { place, hold: { guards } } = this;
-    // Released without its guard, it may be another's by now.
-    if (!place.isClosed && guards[guards.length - 1] === guard && this.owner === place.me.ident) this.letGo(place.me.ident);
+    place.evenIfClosed(() => {
+      // Released without its guard, it may be another's by now.
+      if (guards[guards.length - 1] === guard && this.owner === place.me.ident) this.letGo(place.me.ident);
+    });
   };
 }
 
@@ -240,6 +242,10 @@ export class RLock extends AnyLock {
     if (!this.isOwn) {
       throw new ProcessError("Cannot release the lock: this process does not hold it, and only its owner may release an RLock");
     }
+    this.#releaseOnce();
+  }
+
+  #releaseOnce(): void {
     const { words, at, me } = this.place;
     this.hold.guards.pop();
     if (words[at + L.LOCK_DEPTH] > 1) words[at + L.LOCK_DEPTH]--;
@@ -269,7 +275,9 @@ export class RLock extends AnyLock {
   }
 
   readonly #release = (): void => {
-    if (!this.place.isClosed && this.isOwn) this.release();
+    this.place.evenIfClosed(() => {
+      if (this.isOwn) this.#releaseOnce();
+    });
   };
 }
 

@@ -7,8 +7,8 @@ import type { StartMethod } from "./adapter.ts";
 import { Backlog } from "./backlog.ts";
 import { encode, HANDLE, type Message } from "./codec.ts";
 import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
-import { pass, pin } from "./holding.ts";
-import { BACKING, type HoldingLike, type Home, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
+import { type Holding, pass, pin } from "./holding.ts";
+import { BACKING, type Home, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import { UNIT } from "./layout.ts";
 import { type Attempt, PENDING, type WaitOptions, type WaitScope, type WaitSet } from "./park.ts";
 import type { Participant } from "./participant.ts";
@@ -34,7 +34,7 @@ export class Messages implements MessagesLike {
   /** Why messages that were taken along with others could not be read: what the next gets are told. */
   readonly #unreadable: unknown[] = [];
   /** What keeps the ring's memory: whoever waits has it too, though the queue itself was dropped. */
-  holding: HoldingLike | null = null;
+  holding: Holding | null = null;
 
   /** @param take What is made of a message's bytes. */
   constructor(home: Home, me: Participant, ring: Ring, rules: Rules, take: Take<unknown>) {
@@ -287,6 +287,8 @@ export class Messages implements MessagesLike {
 
   #prepare(message: Message): Outgoing {
     this.#check();
+    // A getter, say, that ran while the message was encoded.
+    if (this.holding?.isOpen === false) throw new ProcessError("Cannot send: the queue or connection was closed meanwhile");
     return this.ring.prepare(message, passengersOf(this.me, message.shared));
   }
 }

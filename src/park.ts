@@ -96,11 +96,18 @@ interface Waiter {
   readonly since: number;
   /** Stops its clock and its listening to a signal. */
   cleanUp: () => void;
+  /** Whether its attempt is being made: what users write may run in it, and end this very wait. */
+  isTrying: boolean;
+  /** How it ends if that attempt takes nothing. */
+  end: (() => void) | null;
 }
 
 interface Group {
   readonly set: WaitSet;
   readonly waiters: Waiter[];
+  isAttended: boolean;
+  /** It is to be attended once more: asked for from inside an attempt; whether it is to look hard then. */
+  again: { lookHard: boolean } | null;
 }
 
 /** One participant's sleeping and waking in one arena. */
@@ -118,7 +125,9 @@ export class Parker {
   #keeping = 0;
   /** How many wait for something in particular. */
   #foreground = 0;
+  /** The last death that the tasks here know of, and that a blocked thread does. */
   #epoch: number;
+  #threadEpoch: number;
   /** How many waits are not to spin. */
   #spinPause = 0;
   /** Whether others that wait for the processor get it while this spins. Without that, who is waited for may not be able to run. */
@@ -132,6 +141,8 @@ export class Parker {
   #stops = 0;
   /** How many uses of the memory this thread is in. */
   #depth = 0;
+  /** How many waits' attempts this thread is in, one inside another. */
+  #looking = 0;
   /** Called each half second while this participant waits, and when somebody died. */
   onLook: () => void = () => {};
 
@@ -149,7 +160,7 @@ export class Parker {
     this.#head = arena.head;
     this.#at = arena.slot(this.slot);
     this.mayBlock = mayBlock;
-    this.#epoch = Atomics.load(this.#head, L.EPOCH);
+    this.#epoch = this.#threadEpoch = Atomics.load(this.#head, L.EPOCH);
     // The slot may be another's by now.
     if (arena.identOf(this.slot) !== ident) throw new Unwanted();
     const door = arena.memory.attach(this.slot, () => this.#onRing());
@@ -221,10 +232,17 @@ export class Parker {
       }
     }
     return new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = { what, resolve: resolve as (value: unknown) => void, reject, keepsAlive, since, cleanUp: () => {} };
-      const giveUp = (end: () => void) => {
-        if (this.#drop(set, waiter)) end();
+      const waiter: Waiter = {
+        what,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        keepsAlive,
+        since,
+        cleanUp: () => {},
+        isTrying: false,
+        end: null,
       };
+      const giveUp = (end: () => void) => this.#giveUp(set, waiter, end);
       const cancel = (reason: unknown) => giveUp(() => reject(reason));
       const onAbort = () => cancel(signal!.reason);
       const clock = timeout === undefined || timeout === Infinity
@@ -238,7 +256,7 @@ export class Parker {
         signal?.removeEventListener("abort", onAbort);
       };
       let group = this.#groups.get(set.key);
-      if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [] });
+      if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [], isAttended: false, again: null });
       group.waiters.push(waiter);
       if (what.isBackground !== true) this.#foreground++;
       if (keepsAlive && this.#keeping++ === 0) this.#startLooking();
@@ -265,7 +283,9 @@ export class Parker {
     const { words, at } = set;
     let lookHard = false;
     let took = false;
+    const wasAsleep = this.#isAsleep;
     this.begin();
+    this.#looking++;
     try {
       for (;;) {
         const seen = this.#fallAsleep(words, at);
@@ -283,13 +303,25 @@ export class Parker {
         lookHard = this.#lookedUp(seen);
       }
     } finally {
-      if (this.#stops === 0) this.#wakeUp(set, took, what);
+      if (this.#stops === 0) {
+        if (!wasAsleep) this.#sayAwake();
+        this.#leave(set, took, what);
+      }
+      this.#looking--;
     }
   }
 
-  /** After a thread's sleep. */
-  #wakeUp<T>({ words, at, key }: WaitSet, took: boolean, what: Attempt<T>): void {
+  /** Whether this thread said that it sleeps: what a sleeper does when it looks at its thing may sleep in turn, and then it stays so. */
+  get #isAsleep(): boolean {
+    return (Atomics.load(this.#head, this.#at + L.SLOT_ASLEEP) & L.ASLEEP_THREAD) !== 0;
+  }
+
+  #sayAwake(): void {
     Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_THREAD);
+  }
+
+  /** Leaves a wait set after a thread's sleep. */
+  #leave<T>({ words, at, key }: WaitSet, took: boolean, what: Attempt<T>): void {
     // Whether there is more must be looked at after leaving the set: a ring for what came before that may have come here.
     if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);
     // This participant's tasks may wait for the same thing, and their registration was the same bit: finding it gone, they look again.
@@ -303,9 +335,7 @@ export class Parker {
    * @param at Index in `words` of the wait set.
    */
   blockUntil<T>(words: Int32Array, at: number, attempt: () => T | undefined): T {
-    const flag = this.#at + L.SLOT_ASLEEP;
-    // A sleeper that looks at its thing once more may meet a monitor on the way: then it stays "asleep".
-    const wasAsleep = (Atomics.load(this.#head, flag) & L.ASLEEP_THREAD) !== 0;
+    const wasAsleep = this.#isAsleep;
     try {
       for (;;) {
         if (!this.mayBlock) {
@@ -319,9 +349,14 @@ export class Parker {
         this.arena.memory.park(this.#bellOffset, seen, MONITOR_LOOK_MS);
       }
     } finally {
-      if (!wasAsleep) Atomics.and(this.#head, flag, ~L.ASLEEP_THREAD);
+      if (!wasAsleep) this.#sayAwake();
       this.#unregister(words, at);
     }
+  }
+
+  /** Whether something is being looked at just now: what users write may run in that. */
+  get isLooking(): boolean {
+    return this.#looking > 0;
   }
 
   /** Whether tasks here wait for that thing. */
@@ -417,7 +452,7 @@ export class Parker {
     if (this.#isDetached) return;
     this.#isDetached = true;
     for (const { set, waiters } of [...this.#groups.values()]) {
-      for (const waiter of [...waiters]) if (this.#drop(set, waiter)) waiter.reject(reason);
+      for (const waiter of [...waiters]) this.#giveUp(set, waiter, () => waiter.reject(reason));
     }
     this.arena.memory.detach(this.slot);
   }
@@ -457,8 +492,8 @@ export class Parker {
   /** Whether it was not a ring that ended the sleep, or a death. */
   #lookedUp(seen: number): boolean {
     const epoch = Atomics.load(this.#head, L.EPOCH);
-    const isNewEpoch = epoch !== this.#epoch;
-    this.#epoch = epoch;
+    const isNewEpoch = epoch !== this.#threadEpoch;
+    this.#threadEpoch = epoch;
     if (!isNewEpoch && Atomics.load(this.#head, this.#at + L.SLOT_BELL) !== seen) return false;
     this.onLook();
     return true;
@@ -475,6 +510,7 @@ export class Parker {
     const end = performance.now() + (what.spinMs ?? SPIN_MS), goesFirst = what.goesFirst === true;
     let took = false;
     this.begin();
+    this.#looking++;
     try {
       if (goesFirst) {
         set.words[set.at + L.WAITSET_CURSOR] = this.slot;
@@ -495,6 +531,7 @@ export class Parker {
     } finally {
       if (goesFirst && !this.#unregister(set.words, set.at) && (!took || what.more())) this.wakeOne(set.words, set.at);
       this.end();
+      this.#looking--;
     }
   }
 
@@ -505,43 +542,75 @@ export class Parker {
 
   /** Steps 1 to 3 for the tasks that wait for one thing; done ones leave. */
   #attend(group: Group, lookHard: boolean): void {
-    const { set, waiters } = group;
+    if (group.isAttended) {
+      group.again = { lookHard: lookHard || group.again?.lookHard === true };
+      return;
+    }
+    group.isAttended = true;
     this.begin();
+    this.#looking++;
     try {
-      for (let next = 0; next < waiters.length;) {
-        this.#register(set.words, set.at);
-        const waiter = waiters[next];
-        let result: unknown;
-        try {
-          result = waiter.what.attempt(lookHard);
-          if (result === PENDING) {
-            if (waiter.what.isOutOfOrder !== true) return;
-            if (waiters[next] === waiter) next++; // its own attempt may have ended it
-            continue;
-          }
-          this.#remove(group, waiter);
-          if (waiter.what.isBackground !== true) this.#learn(waiter.what, waiter.since);
-          waiter.resolve(result);
-        } catch (error) {
-          this.#remove(group, waiter);
-          waiter.reject(error);
-        }
-        if (waiters.length === 0 && !this.#unregister(set.words, set.at) && waiter.what.more()) this.wakeOne(set.words, set.at);
+      this.#serve(group, lookHard);
+      while (group.again !== null) {
+        const again = group.again;
+        group.again = null;
+        this.#serve(group, again.lookHard);
       }
     } finally {
+      group.isAttended = false;
       this.end();
+      this.#looking--;
+    }
+  }
+
+  #serve(group: Group, lookHard: boolean): void {
+    const { set, waiters } = group;
+    for (let next = 0; next < waiters.length;) {
+      this.#register(set.words, set.at);
+      const waiter = waiters[next];
+      const settle = this.#try(waiter, lookHard);
+      if (settle === null && waiter.end === null) {
+        if (waiter.what.isOutOfOrder !== true) return;
+        next = placeOf(waiter, waiters, next) + 1; // its attempt may have ended others
+        continue;
+      }
+      next = placeOf(waiter, waiters, next);
+      if (settle === null) this.#drop(set, waiter);
+      else {
+        this.#remove(group, waiter);
+        if (waiters.length === 0 && !this.#unregister(set.words, set.at) && waiter.what.more()) this.wakeOne(set.words, set.at);
+      }
+      (settle ?? waiter.end!)();
+    }
+  }
+
+  /** One attempt: gives what settles the waiter; null if it goes on waiting. */
+  #try(waiter: Waiter, lookHard: boolean): (() => void) | null {
+    waiter.isTrying = true;
+    try {
+      const result = waiter.what.attempt(lookHard);
+      if (result === PENDING) return null;
+      if (waiter.what.isBackground !== true) this.#learn(waiter.what, waiter.since);
+      return () => waiter.resolve(result);
+    } catch (error) {
+      return () => waiter.reject(error);
+    } finally {
+      waiter.isTrying = false;
     }
   }
 
   #remove(group: Group, waiter: Waiter): void {
-    const at = group.waiters.indexOf(waiter);
-    // Its own attempt may have ended it, by aborting its signal, say.
-    if (at < 0) return;
     waiter.cleanUp();
-    group.waiters.splice(at, 1);
+    group.waiters.splice(group.waiters.indexOf(waiter), 1);
     if (waiter.what.isBackground !== true) this.#foreground--;
     if (group.waiters.length === 0) this.#groups.delete(group.set.key);
     if (waiter.keepsAlive && --this.#keeping === 0) this.#stopLooking();
+  }
+
+  /** Ends a wait, unless it is done already. What its own attempt takes, if that is being made, it has. */
+  #giveUp(set: WaitSet, waiter: Waiter, end: () => void): void {
+    if (waiter.isTrying) waiter.end ??= end;
+    else if (this.#drop(set, waiter)) end();
   }
 
   /** Takes out a waiter that gives up. False if it is done already. */
@@ -632,6 +701,11 @@ function settle<T>(run: () => T): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** Where a waiter stands now that stood at `was`. */
+function placeOf(waiter: Waiter, waiters: readonly Waiter[], was: number): number {
+  return waiters[was] === waiter ? was : waiters.indexOf(waiter);
 }
 
 /** The lowest bit set in `mask` from `from` on, or else from 0 on. */

@@ -6,7 +6,7 @@
 import { HANDLE, registerHandle } from "./codec.ts";
 import { BufferTooShort, EOFError, ProcessError, TimeoutError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
-import { defaultHome, type EndBacking, type HoldingLike, type Home, homeOf, mayBlock, type MessagesLike } from "./home.ts";
+import { closeBoth, defaultHome, type EndBacking, type HoldingLike, type Home, homeOf, mayBlock, type MessagesLike } from "./home.ts";
 import type { WaitOptions } from "./park.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -222,11 +222,7 @@ export class Connection implements SharedObject {
     const holding = this.#holding;
     if (holding === null) return;
     this.#holding = null;
-    const { sending, receiving } = this.#backing;
-    const reason = new ProcessError(`Nothing was received: the connection was ${what} meanwhile`);
-    const release = () => (sending === null ? holding.close() : sending.close(reason, () => holding.close()));
-    if (receiving === null) release();
-    else receiving.close(reason, release);
+    closeBoth(this.#backing, new ProcessError(`Nothing was received: the connection was ${what} meanwhile`), () => holding.close());
   }
 
   #hold(): HoldingLike {

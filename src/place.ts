@@ -105,6 +105,18 @@ export class Place {
     if (this.me.isGone) throw new ProcessError(`Cannot ${action} ${this.what}: this process has ended`);
   }
 
+  /** Does something to it even if it was let go of here; nothing if it is gone. */
+  evenIfClosed(run: () => void): void {
+    if (!this.isClosed) return run();
+    if (this.me.isGone || !this.me.hold(this.block, 0)) return;
+    const holding = new Holding(this.me, this.block, 0);
+    try {
+      run();
+    } finally {
+      holding.close();
+    }
+  }
+
   /** Lets go of it here; what waits is rejected. The memory goes with the last who has it. */
   close(): void {
     if (this.isClosed) return;

@@ -41,6 +41,10 @@ abstract class AnySemaphore extends Acquirable {
   /** Makes a permit, or gives one back. */
   release(): void {
     this.place.check("release");
+    this.#releaseOne();
+  }
+
+  #releaseOne(): void {
     const { parker } = this.place.me;
     parker.begin();
     try {
@@ -75,7 +79,7 @@ abstract class AnySemaphore extends Acquirable {
   protected abstract give(): void;
 
   readonly #release = (): void => {
-    if (!this.place.isClosed) this.release();
+    this.place.evenIfClosed(() => this.#releaseOne());
   };
 }
 

@@ -4,7 +4,7 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
-import { eachShared, quietly } from "./shared.ts";
+import { eachBlocking, eachShared, quietly } from "./shared.ts";
 import { fails } from "./timing.ts";
 
 const inline = () => mp.getContext("inline");
@@ -115,4 +115,104 @@ eachMethod("an error that cannot be read here is told as such", async (ctx) => {
   const child = new ctx.Process({ target: work.failUnreadably, ...quietly(ctx) }).start();
   assert.equal(await child.join(), 1);
   assert.instanceOf(child.error, Error);
+});
+
+eachMethod("an item's codec may get from the queue that it comes from", async (ctx) => {
+  const queue = new ctx.Queue<unknown>();
+  let nested: Promise<unknown> | null = null;
+  work.Telling.onDecode = () => nested ??= queue.get();
+  try {
+    const outer = queue.get();
+    await queue.put(new work.Telling());
+    await queue.put("second");
+    assert.instanceOf(await outer, work.Telling);
+    assert.equal(await nested, "second");
+    assert.equal(queue.qsize(), 0);
+  } finally {
+    work.Telling.onDecode = () => {};
+  }
+});
+
+eachMethod("what a get has taken when its item's codec aborts it, it gives", async (ctx) => {
+  const queue = new ctx.Queue<unknown>(), controller = new AbortController();
+  work.Telling.onDecode = () => controller.abort();
+  try {
+    const taken = queue.get({ signal: controller.signal }).catch(() => null);
+    await queue.put(new work.Telling());
+    const got = [await taken, queue.qsize()];
+    // Taken, or left for others; not lost.
+    if (got[0] === null) assert.equal(got[1], 1);
+    else assert.instanceOf(got[0], work.Telling);
+  } finally {
+    work.Telling.onDecode = () => {};
+  }
+});
+
+eachMethod("a getter that closes the queue of its own item makes the put fail, and nobody else gets it", async (ctx) => {
+  const queue = new ctx.Queue<unknown>();
+  let next: mp.Queue<unknown> | null = null;
+  const item = {
+    get x() {
+      queue.close();
+      next = new ctx.Queue<unknown>(); // it may lie where the other did
+      return 1;
+    },
+  };
+  await fails(() => queue.put(item), mp.ProcessError);
+  await fails(() => next!.get({ timeout: 10 }), mp.Empty);
+});
+
+eachMethod("what waits at a queue that is closed is rejected, and takes nothing of the next", async (ctx) => {
+  const out = new ctx.Queue<unknown>(), start = new ctx.Queue<null>();
+  const child = new ctx.Process({ target: work.closeAndMakeAnew, args: [start, out] }).start();
+  await start.put(null);
+  assert.deepEqual(await out.get(), { ended: "ProcessError", next: "of the next" });
+  assert.equal(await child.join(), 0);
+});
+
+eachShared("a predicate may begin the next wait", async (ctx) => {
+  const value = new ctx.Value("int32");
+  let next: Promise<boolean> | null = null;
+  const first = value.waitFor((now) => {
+    if (now < 1) return false;
+    next ??= value.waitFor((later) => later >= 2);
+    return true;
+  });
+  value.value = 1;
+  assert.isTrue(await first);
+  value.value = 2;
+  assert.isTrue(await next);
+});
+
+eachBlocking("a blocking wait whose predicate waits in turn hears the next change at once", async (ctx) => {
+  const value = new ctx.Value("int32"), other = new ctx.Event(), done = new ctx.Queue<number>();
+  const child = new ctx.Process({ target: work.waitInsideWait, args: [value, other, done] }).start();
+  for (let i = 1; i <= 3; i++) {
+    value.value = i;
+    assert.equal(await done.get(), i);
+  }
+  assert.equal(await child.join(), 0);
+});
+
+eachShared("a lock that is disposed of while it is held is free once its guard is released", async (ctx) => {
+  for (const lock of [new ctx.Lock(), new ctx.RLock(), new ctx.Semaphore(1), new ctx.BoundedSemaphore(1)]) {
+    const queue = new ctx.Queue<typeof lock>();
+    await queue.put(lock);
+    const same = await queue.get(), guard = await lock.acquire();
+    lock[Symbol.dispose]();
+    assert.isTrue(same.locked());
+    guard.release();
+    assert.isFalse(same.locked());
+    (await same.acquire()).release();
+  }
+});
+
+eachShared("a barrier that is disposed of while its action runs concerns no other", async (ctx) => {
+  const barrier = new ctx.Barrier(1, { action: work.shortAction });
+  const first = barrier.wait();
+  barrier[Symbol.dispose]();
+  const other = new ctx.Barrier(1, { action: work.shortAction }); // it may lie where the first did
+  const second = other.wait();
+  await fails(() => first, mp.ProcessError);
+  assert.equal(await second, 0);
 });

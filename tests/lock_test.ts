@@ -320,9 +320,8 @@ eachShared("disposing of a lock ends the waits here, and concerns nobody else", 
       ["send", () => new ctx.Queue().put(lock)],
     ];
     for (const [action, use] of uses) assert.include((await fails(use, mp.ProcessError)).message, `Cannot ${action} the `);
-    guards[i].release(); // has nothing left to do it with
     assert.isTrue(others[i].locked());
-    others[i].release();
+    guards[i].release(); // what it holds is let go of all the same
     assert.isFalse(await said.get());
     (await others[i].acquire()).release();
   }

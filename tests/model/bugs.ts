@@ -532,8 +532,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       change(
         "barrier",
-        "if (outcome === PENDING && !this.#break(arrival)) outcome = this.#outcome(arrival);",
-        "if (outcome === PENDING) this.#break(arrival);",
+        "if (outcome === PENDING && !this.#break(arrival.round)) outcome = this.#outcome(arrival);",
+        "if (outcome === PENDING) this.#break(arrival.round);",
       ),
     ],
     in: "two meet at a barrier, one for some time, one may die",
@@ -556,7 +556,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: "a barrier whose action failed is not broken",
     edits: [
-      change("barrier", "} catch (error) {\n      this.#break(arrival);\n      throw error;", "} catch (error) {\n      throw error;"),
+      change("barrier", "} catch (error) {\n      here.leave();\n      throw error;", "} catch (error) {\n      throw error;"),
     ],
     in: "two meet at a barrier whose action fails, one may die",
   },
