@@ -153,7 +153,6 @@ export class Arena {
       head[at + L.SLOT_PARENT] = parent;
       head[at + L.SLOT_DOOR] = 0;
       head[at + L.SLOT_DOOR + 1] = 0;
-      head[at + L.SLOT_EXIT] = 0;
       head[at + L.SLOT_INSIDE] = 0;
       head[at + L.SLOT_STOP] = 0;
       head[at + L.SLOT_LOADING] = 0;

@@ -104,8 +104,9 @@ async function live(
   adapter.onCrash(die);
   try {
     world.openInherited();
-    adapter.onExit((code) => sayExit(world, message, code));
-    const run = await load(message, extra.slice(1) as ArrayBuffer[], scene);
+    const exit = isThread ? extra[1] as Int32Array | null : null;
+    if (exit !== null) adapter.onExit((code) => Atomics.store(exit, 0, code + 1));
+    const run = await load(message, extra.slice(2) as ArrayBuffer[], scene);
     note("run", { name: message.name, pid: at.pid });
     const { target } = message;
     // The main module is the only one that may start what imports it.
@@ -208,10 +209,4 @@ function parentOf(world: World, message: BirthMessage, parentEnd: Promise<void>)
       });
     },
   };
-}
-
-/** Leaves a thread's exit code where a blocked parent finds it. */
-function sayExit(world: World, message: BirthMessage, code: number): void {
-  const me = world.openHome("thread")?.me;
-  if (message.sharedIdent !== 0 && me !== undefined) me.arena.head[me.arena.slot(me.slot) + L.SLOT_EXIT] = code + 1;
 }

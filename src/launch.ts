@@ -215,11 +215,13 @@ function start(
     path: branch.path,
     treeHome: world.apart !== null ? world.home(world.apart).id : mappedIdent !== 0 ? world.home("process").id : null,
   };
+  // Exit code + 1, for a parent that blocks: when it looks, the thread's place in the memory may be another's.
+  const exit = isThread && isShared && adapter.can.blocking ? new Int32Array(new SharedArrayBuffer(4)) : null;
   let asked: number | null = null;
   // A thread that was told to end has its own way of dying of it.
   const lastWords = listen(child, branch, plan.onCargo, (error) => isThread && asked !== null || plan.onError(error));
   if (child.pid !== null) branch.started(child.pid, child.port);
-  if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, ...cargo.moved], cargo.moved);
+  if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
   else child.port.post(toBytes(birth));
   child.port.unref();
   if (plan.daemon) child.unref();
@@ -244,9 +246,7 @@ function start(
     }),
     stdout: child.stdout,
     stderr: child.stderr,
-    waitSync: (
-      timeoutMs,
-    ) => (isThread && isShared && adapter.can.blocking ? waitForThread(seats[0], timeoutMs) : child.waitSync(timeoutMs)),
+    waitSync: (timeoutMs) => (exit === null ? child.waitSync(timeoutMs) : waitForThread(seats[0], exit, timeoutMs)),
     sendCargo: (key, buffers) => child.port.post(toBytes(key), buffers, buffers),
     ref: () => child.ref(),
     unref: () => child.unref(),
@@ -353,9 +353,8 @@ function descendants(arena: Arena, ident: number): number[] {
 
 const LONGEST_SLEEP_MS = 10;
 
-function waitForThread({ home, ident }: Seat, timeoutMs: number): Ending | null {
+function waitForThread({ home, ident }: Seat, exit: Int32Array, timeoutMs: number): Ending | null {
   const { arena } = home.me;
-  const exit = arena.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_EXIT;
   const deadline = performance.now() + timeoutMs;
   const never = new Int32Array(new SharedArrayBuffer(4));
   for (let sleep = 0.1; arena.isAlive(ident); sleep = Math.min(LONGEST_SLEEP_MS, sleep * 2)) {
@@ -363,6 +362,6 @@ function waitForThread({ home, ident }: Seat, timeoutMs: number): Ending | null 
     if (!(left > 0)) return null;
     Atomics.wait(never, 0, 0, Math.min(sleep, left));
   }
-  const code = arena.head[exit];
+  const code = Atomics.load(exit, 0);
   return { code: code === 0 ? 1 : code - 1, signal: null };
 }

@@ -61,8 +61,6 @@ export const SLOT_TID = 5;
 export const SLOT_PARENT = 6;
 /** Two words that `Memory.rouse` needs. */
 export const SLOT_DOOR = 7;
-/** Exit code + 1 of a participant that ended by itself; 0 while unknown. */
-export const SLOT_EXIT = 9;
 export const SLOT_GENERATION = 10;
 /** Threads: whether it is using the memory now; and 1 once it may not begin to any more, since it was terminated. */
 export const SLOT_INSIDE = 11;

@@ -523,6 +523,16 @@ eachMethod("joinSync blocks until the end, or the timeout", (ctx) => {
   assert.equal(terminated.joinSync(), TERM);
 }, { methods: OWN_THREAD, needs: (can) => needsMemory(can) });
 
+eachMethod("joinSync knows how a thread ended whose place another has taken", (ctx) => {
+  const said = new ctx.Queue<string>();
+  const first = new ctx.Process({ target: work.nothing }).start();
+  const second = new ctx.Process({ target: work.takePlaces, args: [said] }).start();
+  assert.equal(said.getSync(), "taken");
+  assert.equal(first.joinSync(), 0);
+  second.terminate();
+  assert.equal(second.joinSync(), TERM);
+}, { methods: ["thread"], needs: (can) => needsMemory(can) });
+
 test("joinSync of an inline task is refused", async () => {
   const child = new (mp.getContext("inline").Process)({ target: work.nothing }).start();
   assert.instanceOf(await thrown(() => child.joinSync()), mp.UnsupportedError);
