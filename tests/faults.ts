@@ -24,7 +24,22 @@ export interface Cast {
 export interface Scenario {
   readonly name: string;
   /** @param delayMs When to kill, after everything has begun. */
-  run(ctx: mp.Context, directory: string, delayMs: number, cast: Cast): Promise<void>;
+  run(ctx: mp.Context, delayMs: number, cast: Cast): Promise<void>;
+}
+
+/** One whose children write down what they do, in files of a directory. */
+function scenario(name: string, run: (ctx: mp.Context, directory: string, delayMs: number, cast: Cast) => Promise<void>): Scenario {
+  return {
+    name,
+    async run(ctx, delayMs, cast) {
+      const directory = mkdtempSync(join(tmpdir(), "polyproc-faults-"));
+      try {
+        await run(ctx, directory, delayMs, cast);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    },
+  };
 }
 
 /** Blocking and asynchronous children by turns. */
@@ -95,107 +110,92 @@ function compare(accepted: readonly string[], received: readonly string[], heldB
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  {
-    name: "a producer",
-    async run(ctx, directory, delayMs, cast) {
-      const path = (name: string) => join(directory, name);
-      const queue = new ctx.Queue<Item>(delayMs % 2 < 1 ? 0 : 10);
-      const consumers = [0, 1].map((n) => consumer(ctx, queue, path(`received${n}`), delayMs, cast));
-      const victim = producer(ctx, queue, 0, path("accepted0"), delayMs, cast, 1e9);
-      const survivor = producer(ctx, queue, 1, path("accepted1"), delayMs, cast);
-      await killed(victim, delayMs, path("accepted0"));
-      await joined([survivor]);
-      queue.shutdown();
-      await joined(consumers);
-      compare([0, 1].flatMap((n) => lines(path(`accepted${n}`))), [0, 1].flatMap((n) => lines(path(`received${n}`))));
-      queue.close();
-    },
-  },
-  {
-    name: "a consumer",
-    async run(ctx, directory, delayMs, cast) {
-      const path = (name: string) => join(directory, name);
-      const queue = new ctx.Queue<Item>(delayMs % 2 < 1 ? 0 : 10);
-      const victim = consumer(ctx, queue, path("received0"), delayMs, cast),
-        survivor = consumer(ctx, queue, path("received1"), delayMs, cast);
-      const producers = [0, 1].map((n) => producer(ctx, queue, n, path(`accepted${n}`), delayMs, cast));
-      await killed(victim, delayMs, path("received0"));
-      await joined(producers);
-      queue.shutdown();
-      await joined([survivor]);
-      compare([0, 1].flatMap((n) => lines(path(`accepted${n}`))), [0, 1].flatMap((n) => lines(path(`received${n}`))), 1);
-      queue.close();
-    },
-  },
-  {
-    name: "a process in the middle",
-    async run(ctx, directory, delayMs, cast) {
-      const path = (name: string) => join(directory, name);
-      const first = new ctx.Queue<Item>({ capacity: 40_000 }), second = new ctx.Queue<Item>(5);
-      const relays = [0, 1].map((n) =>
-        new ctx.Process({ target: work.relay, args: [first, second, path(`relay${n}`)], ...runtime(cast.consumer) }).start()
-      );
-      const end = consumer(ctx, second, path("received"), delayMs, cast);
-      const start = producer(ctx, first, 0, path("accepted"), delayMs, cast);
-      await killed(relays[0], delayMs, path("relay0"));
-      await joined([start]);
-      first.shutdown();
-      await joined([relays[1]]);
-      second.shutdown();
-      await joined([end]);
-      const received = lines(path("received"));
-      compare(lines(path("accepted")), received, 1);
-      const got = new Set(received);
-      for (const n of [0, 1]) {
-        for (const line of lines(path(`relay${n}`))) {
-          if (line.startsWith("put ")) assert.isTrue(got.has(line.slice(4)), `${line} was lost`);
-        }
+  scenario("a producer", async (ctx, directory, delayMs, cast) => {
+    const path = (name: string) => join(directory, name);
+    const queue = new ctx.Queue<Item>(delayMs % 2 < 1 ? 0 : 10);
+    const consumers = [0, 1].map((n) => consumer(ctx, queue, path(`received${n}`), delayMs, cast));
+    const victim = producer(ctx, queue, 0, path("accepted0"), delayMs, cast, 1e9);
+    const survivor = producer(ctx, queue, 1, path("accepted1"), delayMs, cast);
+    await killed(victim, delayMs, path("accepted0"));
+    await joined([survivor]);
+    queue.shutdown();
+    await joined(consumers);
+    compare([0, 1].flatMap((n) => lines(path(`accepted${n}`))), [0, 1].flatMap((n) => lines(path(`received${n}`))));
+    queue.close();
+  }),
+  scenario("a consumer", async (ctx, directory, delayMs, cast) => {
+    const path = (name: string) => join(directory, name);
+    const queue = new ctx.Queue<Item>(delayMs % 2 < 1 ? 0 : 10);
+    const victim = consumer(ctx, queue, path("received0"), delayMs, cast),
+      survivor = consumer(ctx, queue, path("received1"), delayMs, cast);
+    const producers = [0, 1].map((n) => producer(ctx, queue, n, path(`accepted${n}`), delayMs, cast));
+    await killed(victim, delayMs, path("received0"));
+    await joined(producers);
+    queue.shutdown();
+    await joined([survivor]);
+    compare([0, 1].flatMap((n) => lines(path(`accepted${n}`))), [0, 1].flatMap((n) => lines(path(`received${n}`))), 1);
+    queue.close();
+  }),
+  scenario("a process in the middle", async (ctx, directory, delayMs, cast) => {
+    const path = (name: string) => join(directory, name);
+    const first = new ctx.Queue<Item>({ capacity: 40_000 }), second = new ctx.Queue<Item>(5);
+    const relays = [0, 1].map((n) =>
+      new ctx.Process({ target: work.relay, args: [first, second, path(`relay${n}`)], ...runtime(cast.consumer) }).start()
+    );
+    const end = consumer(ctx, second, path("received"), delayMs, cast);
+    const start = producer(ctx, first, 0, path("accepted"), delayMs, cast);
+    await killed(relays[0], delayMs, path("relay0"));
+    await joined([start]);
+    first.shutdown();
+    await joined([relays[1]]);
+    second.shutdown();
+    await joined([end]);
+    const received = lines(path("received"));
+    compare(lines(path("accepted")), received, 1);
+    const got = new Set(received);
+    for (const n of [0, 1]) {
+      for (const line of lines(path(`relay${n}`))) {
+        if (line.startsWith("put ")) assert.isTrue(got.has(line.slice(4)), `${line} was lost`);
       }
-      first.close();
-      second.close();
-    },
-  },
-  {
-    name: "a consumer of a joinable queue",
-    async run(ctx, directory, delayMs, cast) {
-      const path = (name: string) => join(directory, name);
-      const queue = new ctx.JoinableQueue<Item>();
-      const consumers = [0, 1].map((n) =>
-        new ctx.Process({ target: work.consumeJoinable, args: [queue, path(`received${n}`)], ...runtime(cast.consumer) }).start()
-      );
-      const start = producer(ctx, queue, 0, path("accepted"), delayMs, cast);
-      await killed(consumers[0], delayMs, path("received0"));
-      await joined([start]);
-      const isAbandoned = await queue.join({ timeout: SURVIVOR_MS }).then(() => false, (error) => {
-        assert.instanceOf(error, mp.AbandonedError);
-        return true;
-      });
-      queue.shutdown();
-      await joined([consumers[1]]);
-      compare(lines(path("accepted")), [0, 1].flatMap((n) => lines(path(`received${n}`))), isAbandoned ? 1 : 0);
-      queue.close();
-    },
-  },
-  {
-    name: "who asks and who answers through pipes in a queue",
-    async run(ctx, directory, delayMs) {
-      const path = (name: string) => join(directory, name);
-      const requests = new ctx.Queue<mp.Connection>();
-      const askers = [0, 1].map((n) => new ctx.Process({ target: work.ask, args: [requests, path(`asked${n}`)] }).start());
-      const answerers = [0, 1].map(() => new ctx.Process({ target: work.answer, args: [requests] }).start());
-      await killed(askers[0], delayMs, path("asked0"));
-      await killed(answerers[0], delayMs / 2, path("asked1"));
-      const before = lines(path("asked1")).length;
-      const end = performance.now() + SURVIVOR_MS;
-      while (lines(path("asked1")).length < before + 5) {
-        assert.isBelow(performance.now(), end, "the survivors hang");
-        await sleep(5);
-      }
-      for (const child of [askers[1], answerers[1]]) child.kill();
-      for (const child of [askers[1], answerers[1]]) assert.isNotNull(await child.join({ timeout: SURVIVOR_MS }));
-      requests.close();
-    },
-  },
+    }
+    first.close();
+    second.close();
+  }),
+  scenario("a consumer of a joinable queue", async (ctx, directory, delayMs, cast) => {
+    const path = (name: string) => join(directory, name);
+    const queue = new ctx.JoinableQueue<Item>();
+    const consumers = [0, 1].map((n) =>
+      new ctx.Process({ target: work.consumeJoinable, args: [queue, path(`received${n}`)], ...runtime(cast.consumer) }).start()
+    );
+    const start = producer(ctx, queue, 0, path("accepted"), delayMs, cast);
+    await killed(consumers[0], delayMs, path("received0"));
+    await joined([start]);
+    const isAbandoned = await queue.join({ timeout: SURVIVOR_MS }).then(() => false, (error) => {
+      assert.instanceOf(error, mp.AbandonedError);
+      return true;
+    });
+    queue.shutdown();
+    await joined([consumers[1]]);
+    compare(lines(path("accepted")), [0, 1].flatMap((n) => lines(path(`received${n}`))), isAbandoned ? 1 : 0);
+    queue.close();
+  }),
+  scenario("who asks and who answers through pipes in a queue", async (ctx, directory, delayMs) => {
+    const path = (name: string) => join(directory, name);
+    const requests = new ctx.Queue<mp.Connection>();
+    const askers = [0, 1].map((n) => new ctx.Process({ target: work.ask, args: [requests, path(`asked${n}`)] }).start());
+    const answerers = [0, 1].map(() => new ctx.Process({ target: work.answer, args: [requests] }).start());
+    await killed(askers[0], delayMs, path("asked0"));
+    await killed(answerers[0], delayMs / 2, path("asked1"));
+    const before = lines(path("asked1")).length;
+    const end = performance.now() + SURVIVOR_MS;
+    while (lines(path("asked1")).length < before + 5) {
+      assert.isBelow(performance.now(), end, "the survivors hang");
+      await sleep(5);
+    }
+    for (const child of [askers[1], answerers[1]]) child.kill();
+    for (const child of [askers[1], answerers[1]]) assert.isNotNull(await child.join({ timeout: SURVIVOR_MS }));
+    requests.close();
+  }),
 ];
 
 /** Runs a scenario some times, at moments from "while it starts" to "in full swing". */
@@ -206,14 +206,11 @@ export async function inject(
   castOf: () => Cast = () => ({}),
 ): Promise<void> {
   for (let n = 0; n < times; n++) {
-    const directory = mkdtempSync(join(tmpdir(), "polyproc-faults-"));
     const delayMs = Math.random() ** 2 * 100;
     try {
-      await scenario.run(ctx, directory, delayMs, castOf());
+      await scenario.run(ctx, delayMs, castOf());
     } catch (error) {
       throw new Error(`${scenario.name}, killed after ${delayMs} ms: ${(error as Error).message}`, { cause: error });
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
     }
   }
 }

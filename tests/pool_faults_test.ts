@@ -1,31 +1,33 @@
 /** A pool's workers are killed at random moments while they are busy: every result is right or tells of the death, the pool is whole in the end, nothing is left. */
-// run: on=node26,deno,bun with=
+// run: on=node26,deno,bun,chromium with=
 import { existsSync, readdirSync } from "node:fs";
 import { assert } from "chai";
-import type * as mp from "../mod.ts";
 import { footprint } from "./faults.ts";
-import { eachMethod } from "./harness.ts";
+import { eachMethod, standardModules } from "./harness.ts";
 import { injectPool } from "./pool_faults.ts";
 import { answersAtOnce, until } from "./timing.ts";
 
 const TASKS = 1_500;
-const OPTIONS = { methods: ["process", "thread"] as mp.StartMethod[], timeoutMs: 240_000, needs: () => answersAtOnce("process") };
 
-eachMethod("a pool whose workers are killed gives every result, or says that its worker died", async (ctx) => {
-  await injectPool(ctx, TASKS, false);
-}, OPTIONS);
+for (const method of ["process", "thread"] as const) {
+  const options = { methods: [method], timeoutMs: 240_000, needs: () => answersAtOnce(method) };
 
-eachMethod("a pool whose workers are killed gives every result in the end, if tasks are tried again", async (ctx) => {
-  await injectPool(ctx, TASKS, true);
-}, OPTIONS);
+  eachMethod("a pool whose workers are killed gives every result, or says that its worker died", async (ctx) => {
+    await injectPool(ctx, TASKS, false);
+  }, options);
 
-eachMethod("the dead of a pool leave nothing behind", async (ctx) => {
-  const named = () => existsSync("/dev/shm") ? readdirSync("/dev/shm") : [];
-  await injectPool(ctx, TASKS / 10, false);
-  const before = footprint(), files = named();
-  for (let i = 0; i < 3; i++) await injectPool(ctx, TASKS / 10, i % 2 === 0);
-  assert.deepEqual(named(), files);
-  const isDown = (now = footprint()) => now.children <= before.children && now.descriptors <= before.descriptors + 2;
-  await until("given back", () => isDown());
-  assert.isBelow(footprint().arenaMib, before.arenaMib + 8);
-}, { ...OPTIONS, needs: () => existsSync("/proc/self/task") ? OPTIONS.needs() : "the system does not tell" });
+  eachMethod("a pool whose workers are killed gives every result in the end, if tasks are tried again", async (ctx) => {
+    await injectPool(ctx, TASKS, true);
+  }, options);
+
+  eachMethod("the dead of a pool leave nothing behind", async (ctx) => {
+    const named = () => existsSync("/dev/shm") ? readdirSync("/dev/shm") : [];
+    await injectPool(ctx, TASKS / 10, false);
+    const before = footprint(), files = named();
+    for (let i = 0; i < 3; i++) await injectPool(ctx, TASKS / 10, i % 2 === 0);
+    assert.deepEqual(named(), files);
+    const isDown = (now = footprint()) => now.children <= before.children && now.descriptors <= before.descriptors + 2;
+    await until("given back", () => isDown());
+    assert.isBelow(footprint().arenaMib, before.arenaMib + 8);
+  }, { ...options, needs: () => standardModules() ?? (existsSync("/proc/self/task") ? options.needs() : "the system does not tell") });
+}

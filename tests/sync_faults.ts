@@ -84,7 +84,7 @@ async function play(ctx: mp.Context, delayMs: number, cast: Cast, write: (ctx: m
 }
 
 function scenario(what: string, write: (ctx: mp.Context) => Play): Scenario {
-  return { name: `one of four with ${what}`, run: (ctx, _directory, delayMs, cast) => play(ctx, delayMs, cast, write) };
+  return { name: `one of four with ${what}`, run: (ctx, delayMs, cast) => play(ctx, delayMs, cast, write) };
 }
 
 /** What was counted under the lock is what each did, but for one who died in between. */
