@@ -52,6 +52,7 @@ export async function buildNpm(directory: string): Promise<string> {
     await run(["tar", "-xzf", "packed.tgz"], work);
     await bundle(`${work}/package`, `${work}/bundled`);
     await complete(`${work}/package`);
+    await resolve(`${work}/package`);
     await Deno.mkdir(directory, { recursive: true });
     // npm writes the file that it would publish, and names it.
     const out = await run(
@@ -155,6 +156,26 @@ async function complete(directory: string): Promise<void> {
     publishConfig: { access: "public" },
   };
   await Deno.writeTextFile(`${directory}/package.json`, `${JSON.stringify(complete, null, 2)}\n`);
+}
+
+/** Makes what a page can import as it is, with nothing in it that a bundler or an import map would have to resolve: in a worker there are none. */
+async function resolve(directory: string): Promise<void> {
+  await run([
+    `${ROOT}node_modules/esbuild/bin/esbuild`,
+    "mod.js",
+    "adapters/worker.js",
+    "--bundle",
+    "--splitting",
+    "--format=esm",
+    "--target=esnext",
+    "--conditions=browser",
+    "--keep-names",
+    "--minify",
+    "--log-override:unsupported-dynamic-import=silent",
+    "--entry-names=[name]",
+    "--outdir=browser",
+  ], directory);
+  await Deno.writeTextFile(`${directory}/browser/mod.d.ts`, 'export * from "../mod.js";\n');
 }
 
 async function run([command, ...args]: string[], cwd: string): Promise<string> {

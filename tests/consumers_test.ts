@@ -1,5 +1,5 @@
 // run: on=deno with=
-/** Applications that bundle the package, each with its bundler: built as its users build them, and run in Chromium, with and without isolation. */
+/** Applications that bundle the package, each with its bundler, and one without any: built as their users build them, and run in Chromium, with and without isolation. */
 
 import process from "node:process";
 import { assert } from "chai";
@@ -67,22 +67,38 @@ async function gzipped(path: string): Promise<number> {
   return (await new Response(stream).arrayBuffer()).byteLength;
 }
 
+/** A page runs, isolated and not. */
+async function runs(page: string): Promise<void> {
+  for (const apart of [[], ["--apart"]]) {
+    const said = await run([`${ROOT}node_modules/node26/bin/node`, `${ROOT}scripts/open_page.ts`, ...apart, page], place);
+    assert.deepEqual(said.trim().split("\n"), ["hello bundle 0", "1 4 9"], apart.join());
+  }
+}
+
+/** The scripts of a directory have no code of other runtimes. */
+async function isPure(directory: string): Promise<void> {
+  for await (const path of scripts(directory)) {
+    assert.notMatch(
+      await Deno.readTextFile(path),
+      /(?:from|import\(|require\()\s*["'](?:node:|bun:|koffi)|worker_threads|child_process|memfd|Deno\.Command|Bun\.spawn/,
+      path,
+    );
+  }
+}
+
 for (const bundler of BUNDLERS) {
   test(`an application built by ${bundler} runs in a browser, isolated or not, and holds no other runtime's code`, async () => {
     const page = await built(bundler);
-    for (const apart of [[], ["--apart"]]) {
-      const said = await run([`${ROOT}node_modules/node26/bin/node`, `${ROOT}scripts/open_page.ts`, ...apart, page], place);
-      assert.deepEqual(said.trim().split("\n"), ["hello bundle 0", "1 4 9"], apart.join());
-    }
-    for await (const path of scripts(bundler === "vite" ? page : `${page}/dist`)) {
-      assert.notMatch(
-        await Deno.readTextFile(path),
-        /(?:from|import\(|require\()\s*["'](?:node:|bun:|koffi)|worker_threads|child_process|memfd|Deno\.Command|Bun\.spawn/,
-        path,
-      );
-    }
+    await runs(page);
+    await isPure(bundler === "vite" ? page : `${page}/dist`);
   }, LONG);
 }
+
+test("an application without a bundler runs in a browser, isolated or not, and holds no other runtime's code", async () => {
+  const page = await built("none");
+  await runs(page);
+  await isPure(page);
+}, LONG);
 
 test("a bundle with processes, queues and pools is not larger than it is meant to be", async () => {
   await modules();

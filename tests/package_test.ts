@@ -108,9 +108,18 @@ async function runPrograms({ name, path, args }: Runtime, directory: string, sha
 
 test("the tarball holds what a user needs, and nothing else", async () => {
   const files = (await succeed(["tar", "-tzf", await tarball()], place)).trimEnd().split("\n").map((file) => file.replace("package/", ""));
-  assert.includeMembers(files, ["package.json", "README.md", "LICENSE", "mod.js", "mod.d.ts", "adapters/worker.js", "src/process.d.ts"]);
+  assert.includeMembers(files, [
+    "package.json",
+    "README.md",
+    "LICENSE",
+    "mod.js",
+    "mod.d.ts",
+    "adapters/worker.js",
+    "browser/mod.js",
+    "src/process.d.ts",
+  ]);
   for (const file of files) {
-    assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters)\/\w+\.d\.ts|adapters\/[\w-]+\.js)$/);
+    assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser)\/[\w-]+\.js)$/);
   }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
