@@ -44,11 +44,13 @@ export const adapter: Adapter = {
   },
   onExit() {},
   onCrash() {},
+  // Without URLs there are no modules either.
+  origin: typeof URL === "undefined" ? () => [] : bare.origin,
   // What starts something is a request, never an import.
   isMain: () => false,
   endsByItself: false,
   exit() {
     throw new UnsupportedError("Cannot exit: this runtime does not let a program end itself");
   },
-  complain: (line) => console.error(line),
+  complain: (line) => globalThis.console?.error(line),
 };

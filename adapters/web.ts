@@ -6,6 +6,7 @@
 
 import type { Adapter } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
+import { clearTimeout, setTimeout } from "../src/host.ts";
 import { histogram } from "./histogram.ts";
 import { callers } from "./module_text.ts";
 

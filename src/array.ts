@@ -10,6 +10,7 @@ import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, type NameOf, type TypedArrayOf } from "./element_type.ts";
 import { keepAlive } from "./holding.ts";
 import { defaultHome, type Home } from "./home.ts";
+import { TextDecoder, TextEncoder } from "./host.ts";
 import type { Lock, RLock } from "./lock.ts";
 import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type ColumnsOf, type Fields, type RecordOf, StructType } from "./struct.ts";

@@ -18,6 +18,7 @@ import { Action } from "./action.ts";
 import { BrokenBarrierError, UnsupportedError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
+import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
 import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";

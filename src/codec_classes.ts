@@ -5,6 +5,7 @@
  */
 
 import * as errors from "./errors.ts";
+import { DOMException } from "./host.ts";
 
 /** The method by which an object that lives in shared memory says where it lives. */
 export const HANDLE: unique symbol = Symbol.for("@polyproc/multiprocessing/handle") as never;

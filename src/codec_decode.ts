@@ -14,6 +14,7 @@ import { findShape, rememberShape, type Shape } from "./codec_shapes.ts";
 import { readOther } from "./codec_decode_objects.ts";
 import { readTrailer, type TrimmedBuffer } from "./codec_decode_buffers.ts";
 import { isStackOverflow } from "./codec_encode.ts";
+import { TextDecoder } from "./host.ts";
 
 // Constants of this module rather than another's, which engines would load each time.
 const {

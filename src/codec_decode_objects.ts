@@ -23,6 +23,7 @@ import {
 } from "./codec_decode.ts";
 import { readBinary } from "./codec_decode_buffers.ts";
 import { DataCloneError } from "./errors.ts";
+import { DOMException } from "./host.ts";
 
 /** Reads what the tag announces; with `later`, the contents of a container come later. */
 export function readOther(byte: number, later: boolean = false): unknown {

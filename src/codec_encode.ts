@@ -11,6 +11,7 @@ import { DEPTH_REASON, FUNCTION_REASON, Refusal, SYMBOL_REASON } from "./codec_r
 import { writeOther } from "./codec_encode_objects.ts";
 import { beginMessage, type Extras, LOOP_BYTES, type Message, ScratchMessage } from "./codec_message.ts";
 import { writeTrailer } from "./codec_encode_buffers.ts";
+import { TextEncoder } from "./host.ts";
 
 // Constants of this module rather than another's, which engines would load each time.
 const {

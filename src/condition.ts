@@ -21,6 +21,7 @@ import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
+import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
 import { enter, leave } from "./monitor.ts";

@@ -5,6 +5,7 @@
  */
 import { describe } from "./error_report.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
+import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
 import { startClock, type WaitOptions } from "./park.ts";
 import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";

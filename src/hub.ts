@@ -11,6 +11,7 @@ import { HANDLE, type Message, type Shareable } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { closeBoth, type HoldingLike, nameOf } from "./home.ts";
+import { AbortController } from "./host.ts";
 import { SLOT_PID, SLOT_TID, UNIT } from "./layout.ts";
 import type { Messages } from "./messages.ts";
 import { Participant } from "./participant.ts";

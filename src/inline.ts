@@ -9,6 +9,7 @@ import { decode, encode, HANDLE } from "./codec.ts";
 import { describe } from "./error_report.ts";
 import { ProcessError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
+import { queueMicrotask } from "./host.ts";
 import * as L from "./layout.ts";
 import type { Launch, Running } from "./launch.ts";
 import { Participant } from "./participant.ts";

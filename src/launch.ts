@@ -10,6 +10,7 @@ import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts
 import { encode, HANDLE, type Message, move } from "./codec.ts";
 import { DataCloneError, ProcessError, RemoteError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
+import { performance, randomWord } from "./host.ts";
 import { launchInline } from "./inline.ts";
 import * as L from "./layout.ts";
 import { logInheritance } from "./log.ts";
@@ -189,7 +190,7 @@ function start(
   const seatOf = (method: StartMethod) => seats.find(({ home }) => home.method === method)?.ident ?? 0;
   const mappedIdent = seatOf("process");
   const memory = !isThread && world.mapped !== null ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK } : null;
-  const ident = seatOf("thread") || crypto.getRandomValues(new Int32Array(1))[0] >>> 1;
+  const ident = seatOf("thread") || randomWord() >>> 1;
   const child = adapter.start(isThread ? "thread" : "process", {
     ...plan.start,
     name: plan.name,

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Memory, ThreadId } from "./adapter.ts";
+import { queueMicrotask } from "./host.ts";
 import { PAGE, WINDOW_BYTES } from "./layout.ts";
 
 /** The largest that is tried first; untouched memory costs nothing. */

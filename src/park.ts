@@ -21,6 +21,7 @@
  * @module
  */
 import type { Arena } from "./arena.ts";
+import { checkTimers, clearTimeout, hasTimers, performance, setTimeout } from "./host.ts";
 import * as L from "./layout.ts";
 
 /** How long anyone sleeps before looking for itself. */
@@ -652,7 +653,7 @@ export class Parker {
 
   /** While somebody waits, a clock runs: it keeps the program alive, and looks at everything each half second. */
   #startLooking(): void {
-    if (this.isGuest) return;
+    if (this.isGuest || !hasTimers) return;
     this.#look = setTimeout(() => {
       this.#look = undefined;
       this.onLook();
@@ -674,11 +675,14 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve));
 }
 
+/** A moment, in milliseconds. */
+export const MOMENT_MS = 1;
 /** Longest delay of a timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** A timer for any length of time that never fires early. */
+/** A timer for any length of time that never fires early. @throws {UnsupportedError} There are no timers, and it is longer than a moment: nothing of the host's would have a turn meanwhile. */
 export function startClock(ms: number, run: () => void): { stop(): void } {
+  if (ms > MOMENT_MS) checkTimers();
   const end = performance.now() + ms;
   let timer: ReturnType<typeof setTimeout>;
   const start = () => {

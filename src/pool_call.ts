@@ -6,6 +6,7 @@
 import { decode, encode, type Message } from "./codec.ts";
 import { describe, portable } from "./error_report.ts";
 import { RemoteError } from "./errors.ts";
+import { performance } from "./host.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, OK, PARTLY } from "./pool_record.ts";
 import { outside, type Scene } from "./scene.ts";
 import { loadTarget, type TargetSpec } from "./target.ts";

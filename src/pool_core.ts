@@ -16,6 +16,7 @@
 import type { StartMethod } from "./adapter.ts";
 import { encode, type Message, move } from "./codec.ts";
 import { CancelledError, Full, ProcessError, TimeoutError, UnsupportedError } from "./errors.ts";
+import { performance, queueMicrotask } from "./host.ts";
 import { startClock } from "./park.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";

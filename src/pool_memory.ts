@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { performance } from "./host.ts";
 import { HOLDING_WORDS, WAITSET_WORDS } from "./layout.ts";
 
 // After those who have it, as in all shared objects: a word that changes when there is news for the workers, and those who wait for that.

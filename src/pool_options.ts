@@ -4,6 +4,7 @@
  * @module
  */
 import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { AbortSignal, checkTimers } from "./host.ts";
 import type { Target } from "./process.ts";
 import { throwAside } from "./throw_aside.ts";
 
@@ -170,11 +171,13 @@ export function poolOptions(given: number | PoolOptions | undefined): PoolOption
 
 const NOTHING: ImapOptions = Object.freeze({});
 
-/** Checks a task's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
+/** Checks a task's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. @throws {UnsupportedError} There are no timers. */
 export function taskOptions(options: ImapOptions | undefined): ImapOptions {
   if (options === undefined) return NOTHING;
   if (!isObject(options)) throw new TypeError(`Cannot submit a task: its options must be an object, they are ${String(options)}`);
   check(options, TASK, "submit a task");
+  const { timeout = Infinity, queueTimeout = Infinity } = options;
+  if (Math.min(timeout, queueTimeout) < Infinity) checkTimers();
   return options;
 }
 

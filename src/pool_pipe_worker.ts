@@ -7,6 +7,7 @@ import { encode } from "./codec.ts";
 import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
 import { EOFError } from "./errors.ts";
+import { AbortController, DOMException, performance } from "./host.ts";
 import type { Connection } from "./pipe.ts";
 import { call, encodeOutcome, failed, Functions, importFunction, microsSince } from "./pool_call.ts";
 import type { WorkerRules } from "./pool_worker.ts";

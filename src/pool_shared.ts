@@ -6,6 +6,7 @@
 import { Cargo } from "./cargo.ts";
 import { decode, encode } from "./codec.ts";
 import type { Home } from "./home.ts";
+import { performance } from "./host.ts";
 import { KIND_RAW, UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
 import { pass } from "./holding.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Adapter, Histogram } from "./adapter.ts";
+import { performance, queueMicrotask } from "./host.ts";
 
 /** A distribution of times, in milliseconds. */
 export interface Latency {

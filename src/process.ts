@@ -6,6 +6,7 @@
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
+import { AbortSignal } from "./host.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";

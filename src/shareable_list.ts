@@ -11,6 +11,7 @@
  * @module
  */
 import { registerClass } from "./codec.ts";
+import { TextDecoder, TextEncoder } from "./host.ts";
 import { LIBRARY, SharedMemory } from "./shared_memory.ts";
 
 /** What such a list holds. */

@@ -6,6 +6,7 @@
 import type { NamedBlock } from "./adapter.ts";
 import { registerClass } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
+import { randomWord, TextEncoder } from "./host.ts";
 import { currentScene } from "./scene.ts";
 import type { World } from "./world.ts";
 
@@ -131,7 +132,7 @@ function open(world: World, name: string, track: boolean): NamedBlock {
 
 function make(world: World, wanted: string | undefined, size: number, track: boolean): [name: string, block: NamedBlock] {
   for (;;) {
-    const name = wanted ?? PREFIX + crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+    const name = wanted ?? PREFIX + Array.from({ length: 3 }, () => (randomWord() & 0xffff).toString(16).padStart(4, "0")).join("");
     const block = world.adapter.named.create(name, size, track);
     if (block !== null) return [name, block];
     if (wanted !== undefined) {

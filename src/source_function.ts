@@ -8,6 +8,7 @@
  */
 
 import { TargetError, UnsupportedError } from "./errors.ts";
+import { URL } from "./host.ts";
 import { tokens } from "./module_tokens.ts";
 
 /** A function as text. */

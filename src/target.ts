@@ -11,6 +11,7 @@
 
 import { renameClass } from "./codec_classes.ts";
 import { TargetError } from "./errors.ts";
+import { URL } from "./host.ts";
 import { type Declaration, moduleExports, type ModuleOutline } from "./module_exports.ts";
 import { essence, tokens } from "./module_tokens.ts";
 import { called, functionFrom, importModule, isClass, isNative, sourceOf } from "./source_function.ts";

@@ -4,13 +4,12 @@
  *
  * @module
  */
-import { type Attempt, PENDING, type WaitSet } from "./park.ts";
+import { performance } from "./host.ts";
+import { type Attempt, MOMENT_MS, PENDING, type WaitSet } from "./park.ts";
 import type { Place } from "./place.ts";
 
-/** How long anyone may go on while others wait. */
+/** How long anyone may go on while others wait; longer each time that these did not take it in a moment, as when their threads are busy. */
 const SHARE_MS = 0.5;
-/** How long others are given to take it; longer each time that they did not, as when their threads are busy. */
-const MOMENT_MS = 1;
 const RAREST_MS = 64;
 
 /** One participant's manners with regard to one thing. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AbortController, AbortSignal, setTimeout } from "./host.ts";
 import type { Connection } from "./pipe.ts";
 import { AWAITED, Process } from "./process.ts";
 import type { JoinableQueue, Queue, SimpleQueue } from "./queue.ts";

@@ -10,6 +10,7 @@ import { toBytes } from "./birth.ts";
 import { Cargo } from "./cargo.ts";
 import { UnsupportedError } from "./errors.ts";
 import { type Home, registerHome, registerHomeLater } from "./home.ts";
+import { randomWord } from "./host.ts";
 import { Hub } from "./hub.ts";
 import { LocalMemory, sharedBuffer, SharedBufferMemory } from "./memory.ts";
 import { OpenPools } from "./open_pools.ts";
@@ -191,7 +192,7 @@ export class World {
 
   /** The first participant of a new arena. */
   #found(method: StartMethod, memory: Memory, mayBlock: boolean): ArenaHome {
-    const arena = Arena.create(memory, crypto.getRandomValues(new Int32Array(1))[0]);
+    const arena = Arena.create(memory, randomWord());
     return this.#join(method, arena, arena.reserve(0), mayBlock);
   }
 

@@ -1,61 +1,38 @@
 /**
- * What `src/` may use beside the language itself: names that every runtime has, browsers and edge runtimes included.
- * Nothing of Node, Deno or Bun, no `Worker`, and nothing that one of them lacks. Checked by `deno task ok`.
+ * The types that `src/` may use beside the language's own: those of what every runtime has, browsers and edge runtimes included, and of no value:
+ * what it needs of a host it has from `src/host.ts`. Checked by `deno task ok`.
  */
 
 interface ImportMeta {
   readonly url: string;
 }
 
-declare function queueMicrotask(run: () => void): void;
-declare function setTimeout(run: () => void, ms?: number): number | object;
-declare function clearTimeout(timer: number | object | undefined): void;
-declare function structuredClone<T>(value: T, options?: { transfer?: readonly ArrayBuffer[] }): T;
-
-declare const performance: { now(): number; readonly timeOrigin: number };
-declare const crypto: { getRandomValues<T extends ArrayBufferView<ArrayBuffer>>(into: T): T; randomUUID(): string };
-declare const console: { error(...data: unknown[]): void };
-
-declare class TextEncoder {
-  encode(text?: string): Uint8Array<ArrayBuffer>;
-  encodeInto(text: string, into: Uint8Array): { read: number; written: number };
-}
-
-declare class TextDecoder {
-  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
-  decode(bytes?: ArrayBufferView | ArrayBufferLike, options?: { stream?: boolean }): string;
-}
-
-declare class Event {
+interface Event {
   readonly type: string;
 }
 
-declare class EventTarget {
+interface EventTarget {
   addEventListener(type: string, run: (event: Event) => void, options?: { once?: boolean; signal?: AbortSignal }): void;
   removeEventListener(type: string, run: (event: Event) => void): void;
 }
 
-declare class AbortSignal extends EventTarget {
+interface AbortSignal extends EventTarget {
   readonly aborted: boolean;
   // deno-lint-ignore no-explicit-any -- as in every runtime's own types
   readonly reason: any;
   throwIfAborted(): void;
-  static abort(reason?: unknown): AbortSignal;
-  static any(signals: Iterable<AbortSignal>): AbortSignal;
 }
 
-declare class AbortController {
+interface AbortController {
   readonly signal: AbortSignal;
   abort(reason?: unknown): void;
 }
 
-declare class DOMException extends Error {
-  constructor(message?: string, name?: string);
+interface DOMException extends Error {
   readonly code: number;
 }
 
-declare class URL {
-  constructor(url: string | URL, base?: string | URL);
+interface URL {
   readonly href: string;
   readonly protocol: string;
   readonly pathname: string;
