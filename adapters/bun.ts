@@ -9,6 +9,7 @@ import { type Bell, makeDatagramSocket } from "./bells.ts";
 import { type BunSocket, BunSocketStream, type Connect } from "./bun_socket.ts";
 import { FramedPort } from "./channel.ts";
 import { SHARED_BYTES } from "../src/memory.ts";
+import { findExport } from "../src/target_search.ts";
 import { ChildProcess } from "./child_process.ts";
 import { cannotStart, command, type ParentFacts, readBirth, writeBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
@@ -267,6 +268,7 @@ export const adapter: Adapter = {
   onInterrupt: (run) => onInterrupt(bun.isMainThread, run),
   onCrash: onCrashOrRejection,
   origin,
+  search: findExport,
   follow,
   isMain: (url) => bun.main !== "" && url === bun.pathToFileURL(birth === null ? bun.main : process.argv[1]).href,
   endsByItself: true,

@@ -6,6 +6,7 @@
 
 import type { Adapter, Birth, Capabilities, Child, Ending, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { ProcessError } from "../src/errors.ts";
+import { findExport } from "../src/target_search.ts";
 import { type ByteStream, FramedPort } from "./channel.ts";
 import { ChildProcess } from "./child_process.ts";
 import { type BirthArgument, cannotStart, command, entry, type ParentFacts, readBirth, writeBirth } from "./command.ts";
@@ -371,6 +372,7 @@ export const adapter: Adapter = {
   onInterrupt: () => () => {},
   onCrash: isMainThread ? onMainCrash : onCrash,
   origin,
+  search: findExport,
   follow,
   isMain(url) {
     const path = mainModule();

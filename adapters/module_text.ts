@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ModuleText } from "../src/target.ts";
+import type { ModuleText } from "../src/target_search.ts";
 
 /** What a runtime offers for it. No member throws. */
 export interface Library {

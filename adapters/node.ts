@@ -13,6 +13,7 @@ import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import * as threads from "node:worker_threads";
 import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
+import { findExport } from "../src/target_search.ts";
 import { type Bell, makePipe } from "./bells.ts";
 import { FramedPort } from "./channel.ts";
 import { type ParentFacts, readBirth } from "./command.ts";
@@ -204,6 +205,7 @@ export const adapter: Adapter = {
   onInterrupt: (run) => onInterrupt(threads.isMainThread, run),
   onCrash,
   origin,
+  search: findExport,
   follow,
   isMain: (url) => url === (main ??= mainUrl()),
   endsByItself: true,

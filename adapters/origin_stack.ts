@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { ModuleText } from "../src/target.ts";
+import type { ModuleText } from "../src/target_search.ts";
 import { callers, filePath, type Library, moduleText } from "./module_text.ts";
 
 /** What is used of Deno. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { ModuleText } from "../src/target.ts";
+import type { ModuleText } from "../src/target_search.ts";
 import { callers, cleanUrl, filePath, type Library, moduleText } from "./module_text.ts";
 import { exportedAs } from "./registry.ts";
 

@@ -76,6 +76,7 @@ export const bare: Omit<
   onInterrupt: () => nothing,
   // Texts of modules cannot be had at once. Where a function was passed on is still worth knowing: what it imports is relative to that.
   origin: () => callers().map((url) => ({ url, text: null })),
+  search: () => null,
   follow<T>() {
     if (Storage === undefined) return followBriefly<T>();
     const storage = new Storage();

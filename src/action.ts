@@ -45,7 +45,7 @@ export class Action {
 
   /** What travels of it. @throws {TargetError} A child could not find it. */
   toSpec(): TargetSpec {
-    return this.#spec ?? resolveTarget(this.#given, (fn) => currentScene().world.adapter.origin(fn), this.#what);
+    return this.#spec ?? resolveTarget(this.#given, currentScene().world.adapter, this.#what);
   }
 
   /** The function; a promise while it is being loaded. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ModuleText } from "./target.ts";
+import type { ModuleText } from "./target_search.ts";
+import type { TargetSpec } from "./target.ts";
 
 /** What a child is: an OS process, a thread of this process, or a task interleaved on the same thread. */
 export type StartMethod = "process" | "thread" | "inline";
@@ -223,6 +224,8 @@ export interface Adapter {
   onCrash(hear: (error: unknown) => void): void;
   /** Where a function may come from, best first. */
   origin(fn: (...args: never[]) => unknown): readonly ModuleText[];
+  /** Which export of these modules the function is, or the class; null: none. `what` names it in messages. Where no texts of modules can be had there is nothing to search. */
+  search(fn: (...args: never[]) => unknown, modules: readonly ModuleText[], what: string): TargetSpec | null;
   /** A value that follows a task through its awaits: `run` sets it for all that `body` starts. */
   follow<T>(): { run<R>(value: T, body: () => R): R; get(): T | undefined };
   /** Whether the program was started with the module of that URL. */

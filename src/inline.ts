@@ -93,5 +93,5 @@ async function inlineTarget(scene: Scene, plan: Launch): Promise<(...args: unkno
   if (plan.subclass !== null) return () => plan.runInline();
   if (plan.target === null) return () => {};
   if (typeof plan.target === "function") return plan.target as (...args: unknown[]) => unknown;
-  return await loadTarget(resolveTarget(plan.target, (fn) => scene.world.adapter.origin(fn), "target")) as (...args: unknown[]) => unknown;
+  return await loadTarget(resolveTarget(plan.target, scene.world.adapter, "target")) as (...args: unknown[]) => unknown;
 }

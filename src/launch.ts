@@ -132,9 +132,9 @@ interface Seat {
 }
 
 function findTarget(scene: Scene, plan: Launch): TargetSpec | null {
-  const origin = (fn: (...args: never[]) => unknown) => scene.world.adapter.origin(fn);
-  if (plan.subclass !== null) return resolveClass(plan.subclass, origin);
-  return plan.target === null ? null : resolveTarget(plan.target, origin, "target");
+  const { adapter } = scene.world;
+  if (plan.subclass !== null) return resolveClass(plan.subclass, adapter);
+  return plan.target === null ? null : resolveTarget(plan.target, adapter, "target");
 }
 
 /** A place for the child in each arena that it is to share. */

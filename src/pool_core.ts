@@ -141,7 +141,7 @@ export class PoolCore implements CrewOwner, Listener {
         ? null
         : isInline
         ? this.#functions.numberOf(initializer)
-        : resolveTarget(initializer, (fn) => this.scene.world.adapter.origin(fn), "initializer"),
+        : resolveTarget(initializer, this.scene.world.adapter, "initializer"),
       initargs,
       maxTasks: maxTasksPerChild,
       maxMemoryBytes: maxMemoryMb * 2 ** 20,

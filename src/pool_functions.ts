@@ -67,7 +67,7 @@ export class FunctionNumbers {
   }
 
   #describe(fn: Target): number {
-    const spec = resolveTarget(fn, (fn) => this.#scene.world.adapter.origin(fn), "task");
+    const spec = resolveTarget(fn, this.#scene.world.adapter, "task");
     const key = `${spec.kind} ${keyOf(spec)} ${spec.kind === "source" ? spec.source : ""}`;
     let number = this.#byKey.get(key);
     if (number === undefined) {

@@ -10,7 +10,7 @@ import { test } from "./harness.ts";
 const BUNDLERS = ["vite", "esbuild", "webpack", "rollup", "bun", "deno"];
 const LONG = { timeoutMs: 120_000, needs: () => hasBrowser ? null : `there is no ${CHROMIUM}` };
 /** Process, Queue, Pool and all that they need, the code of their values included. */
-const MOST_BYTES = 94 * 1024;
+const MOST_BYTES = 90 * 1024;
 
 const hasBrowser = (await findRuntimes(["chromium"])).found.length > 0;
 const place = await Deno.makeTempDir({ prefix: "polyproc-consumers-" });

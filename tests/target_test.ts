@@ -9,7 +9,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert } from "chai";
 import { moduleExports } from "../src/module_exports.ts";
-import { loadTarget, type ModuleText, resolveTarget, task } from "../src/target.ts";
+import { type Finder, loadTarget, resolveTarget, task } from "../src/target.ts";
+import { findExport, type ModuleText } from "../src/target_search.ts";
 import { test } from "./harness.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -155,10 +156,12 @@ test("deno sends a function that was imported through the import map", () => {
       `import { count } from "work";
        import { add as plus } from "@work/work.ts";
        import { resolveTarget } from "${library}src/target.ts";
+       import { findExport } from "${library}src/target_search.ts";
        import { origin } from "${library}adapters/origin_stack.ts";
+       const finder = { origin, search: findExport };
        const jobs = {
-         named: { spec: resolveTarget(count, origin, "target"), args: [] },
-         renamed: { spec: resolveTarget(plus, origin, "target"), args: [] },
+         named: { spec: resolveTarget(count, finder, "target"), args: [] },
+         renamed: { spec: resolveTarget(plus, finder, "target"), args: [] },
          bare: { spec: { kind: "export", module: "work", name: "count" }, args: [] },
        };
        console.log("RESULTS " + JSON.stringify(jobs));`,
@@ -181,8 +184,8 @@ test("deno asks for no permission, and sends by source what it may not read", ()
 
 // ---- without another process: what the search does with what an origin tells it ----
 
-/** An origin that offers these modules. */
-const from = (...modules: ModuleText[]) => () => modules;
+/** Finds functions in these modules. */
+const from = (...modules: ModuleText[]): Finder => ({ origin: () => modules, search: findExport });
 const text = (url: string, text: string, more: Partial<ModuleText> = {}): ModuleText => ({ url, text, ...more });
 
 function count(to: number): number {
@@ -233,10 +236,14 @@ test("a place inside an exported function is not that function", () => {
 test("a task must have a name, and is looked for nowhere", () => {
   assert.throws(() => task(import.meta, (() => () => 1)()), TypeError, "has no name");
   const named = task(import.meta, function named() {});
-  const nowhere = () => {
+  const origin = () => {
     throw new Error("asked");
   };
-  assert.deepEqual(resolveTarget(named, nowhere, "target"), { kind: "export", module: import.meta.url, name: "named" });
+  assert.deepEqual(resolveTarget(named, { origin, search: findExport }, "target"), {
+    kind: "export",
+    module: import.meta.url,
+    name: "named",
+  });
 });
 
 test("a CommonJS function is found under the name that only running the module tells", async () => {
