@@ -4,11 +4,11 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 
-const LENGTH = (isTiny ? 2 ** 20 : 2 ** 30) / 8;
+const LENGTH = (size(2 ** 30, 2 ** 20)) / 8;
 /** What is looped over, several times: what fits in a cache. */
-const LOOP = isTiny ? 1000 : 100_000, TIMES = isTiny ? 1 : 200;
+const LOOP = 100_000, TIMES = 200;
 
 /** Receives an array, and tells how long that took. */
 export async function receive(queue: mp.Queue<mp.Array<"float64">>, result: mp.Queue<number[]>): Promise<void> {
@@ -16,7 +16,7 @@ export async function receive(queue: mp.Queue<mp.Array<"float64">>, result: mp.Q
   const begin = performance.now();
   const array = await queue.get();
   const ms = performance.now() - begin;
-  if (array[LENGTH - 1] !== 7) throw new Error(`its last element is ${array[LENGTH - 1]}`);
+  if (array.at(-1) !== 7) throw new Error(`its last element is ${array.at(-1)}`);
   const ordinary = new Float64Array(LOOP), shared = array.subarray(0, LOOP);
   const speeds = [0, 0];
   for (let round = 0; round < 3; round++) [ordinary, shared, array].forEach((one, i) => speeds[i] = add(one));
@@ -46,9 +46,9 @@ function ours(method: mp.StartMethod): Contender[] {
         array[LENGTH - 1] = 7;
         const child = new context.Process({ target: receive, args: [queue, result] }).start();
         await queue.put(array);
+        if (await child.join() !== 0) throw child.error;
         let ms: number;
         [ms, subarraySpeed, speed] = await result.get();
-        if (await child.join() !== 0) throw child.error;
         return ms;
       },
     },

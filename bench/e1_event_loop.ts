@@ -6,11 +6,11 @@
 import * as mp from "@polyproc/multiprocessing";
 import { spawn } from "node:child_process";
 import process from "node:process";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 import { ourPool } from "./pools.ts";
 import { spin } from "./pool_work.ts";
 
-const TIMERS = isTiny ? 10 : 300, EVERY_MS = 5, TASK_MS = 20;
+const TIMERS = size(300, 10), EVERY_MS = 5, TASK_MS = 20;
 const CORES = mp.availableParallelism();
 
 /** The lateness of timers, of which 1 in 100 is higher. */

@@ -4,11 +4,11 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 
 const PARTICIPANTS = 4;
-const SECONDS = isTiny ? 0.05 : 1;
+const SECONDS = size(1000, 50) / 1000;
 /** So that no two counters are in one cache line. */
 const APART = 16;
 

@@ -4,14 +4,14 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { isTiny, measure } from "./measure.ts";
+import { measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 import { ourPools, peerPools, perSecond, WORKERS } from "./pools.ts";
 import { same } from "./pool_work.ts";
 
-const COUNT = isTiny ? 1000 : 1_000_000;
+const COUNT = size(1_000_000, 1000);
 /** For pools that send each item by itself. */
-const FEWER = isTiny ? 100 : 20_000;
+const FEWER = size(20_000, 100);
 
 if (mp.isMain(import.meta)) {
   const items = Array.from({ length: COUNT }, (_, i) => i), fewer = items.slice(0, FEWER);

@@ -4,12 +4,12 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { isTiny, measure } from "./measure.ts";
+import { measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 import { ourPools, peerPools, perSecond, WORKERS } from "./pools.ts";
 import { same } from "./pool_work.ts";
 
-const COUNT = isTiny ? 100 : 50_000;
+const COUNT = size(50_000, 100);
 
 if (mp.isMain(import.meta)) {
   const numbers = Array.from({ length: COUNT }, (_, i) => i);

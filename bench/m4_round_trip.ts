@@ -4,12 +4,12 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { isTiny, measure } from "./measure.ts";
+import { measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 import { ourPools, peerPools, WORKERS } from "./pools.ts";
 import { same } from "./pool_work.ts";
 
-const TIMES = isTiny ? 10 : 2_000;
+const TIMES = size(2_000, 10);
 
 async function micros(run: (n: number) => PromiseLike<unknown>): Promise<number> {
   const begin = performance.now();

@@ -4,11 +4,11 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 import { ourPool } from "./pools.ts";
 import { countPrimes, mandelbrot } from "./pool_work.ts";
 
-const SIZE = isTiny ? 50 : 2_000, LIMIT = isTiny ? 1_000 : 5_000_000;
+const SIZE = size(2_000, 50), LIMIT = size(5_000_000, 1_000);
 const PIECES = 100;
 const METHODS = ["process", "thread"] as const;
 

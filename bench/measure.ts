@@ -35,11 +35,20 @@ export const runtime: string = process.versions.bun !== undefined
   ? `deno ${process.versions.deno}`
   : `node ${process.versions.node}`;
 
-/** Whether only correctness is asked for: the smallest sizes. */
-export const isTiny: boolean = process.argv.includes("--tiny");
+/** How much is asked for: `--tiny` for correctness alone, `--quick` for a glance, or all. Children do not know it. */
+export const effort: "tiny" | "quick" | "full" = process.argv.includes("--tiny")
+  ? "tiny"
+  : process.argv.includes("--quick")
+  ? "quick"
+  : "full";
 
-const ROUNDS = isTiny ? 1 : 7;
-const WARM_UP = isTiny ? 0 : 1;
+const ROUNDS = { tiny: 1, quick: 3, full: 7 }[effort];
+const WARM_UP = effort === "tiny" ? 0 : 1;
+
+/** How many of something, by how much is asked for. */
+export function size(full: number, tiny: number): number {
+  return { tiny, quick: Math.ceil(full / 5), full }[effort];
+}
 
 /** Measures contenders in alternating rounds and prints a line for each. @param name Of the case. @param unit Of the figures. */
 export async function measure(name: string, unit: string, contenders: readonly Contender[]): Promise<void> {

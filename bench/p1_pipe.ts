@@ -4,10 +4,10 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 
-const COUNT = isTiny ? 20 : 5_000;
+const COUNT = size(5_000, 20);
 
 export async function echo(connection: mp.Connection, isSync: boolean): Promise<void> {
   if (isSync) {

@@ -5,10 +5,10 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { Worker } from "node:worker_threads";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 
-const COUNT = isTiny ? 100 : 100_000;
+const COUNT = size(100_000, 100);
 
 export async function produce(queue: mp.Queue<unknown>, start: mp.Queue<number>): Promise<void> {
   for await (const count of start) {

@@ -11,8 +11,11 @@ import type { Line } from "./measure.ts";
 
 const CASES = [
   "q1_queue",
+  "q2_many",
+  "q3_large",
   "p1_pipe",
   "s1_start",
+  "s2_memory",
   "l1_lock",
   "l2_contention",
   "v1_value",
@@ -31,8 +34,12 @@ const RUNTIMES = ["node26", "bun", "deno"];
 /** What each case must reach, as `performance.md` of the design has it; this first edition is to be within a factor of three. */
 const TITLES: Record<string, string> = {
   Q1: "Q1 Queue, small objects from one producer (items/s, more is better)",
+  Q2: "Q2 Queue, small objects from two producers to two consumers (items/s, more is better)",
+  Q3: "Q3 Queue, arrays of 64 MiB from one producer (MiB/s, more is better)",
+  "Q3 memory": "Q3 Queue, arrays of 64 MiB, shared memory in use after each round (MiB)",
   P1: "P1 Pipe, round trip of a number (µs, less is better)",
   S1: "S1 Start and join of a child with nothing to do (ms, less is better)",
+  S2: "S2 Memory of a child that waits (MiB, less is better)",
   L1: "L1 Lock, taken and released, nobody else wants it (ns, less is better)",
   L2: "L2 Lock, four participants want it (turns/s, more is better)",
   V1: "V1 A value plus 1, under its lock and in one step (ns, less is better)",
@@ -102,6 +109,7 @@ function show(value: number | null): string {
 const BASES: readonly (readonly [title: string, is: (contender: string) => boolean])[] = [
   ["as fast as CPython", (contender) => contender === "CPython"],
   ["as the best other pool", (contender) => PEERS.includes(contender)],
+  ["as a copy within a program", (contender) => contender === "copy within a program"],
   ["as the serial loop", (contender) => contender === "serial loop"],
 ];
 

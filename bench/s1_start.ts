@@ -4,11 +4,11 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, isTiny, measure } from "./measure.ts";
-import { nothing } from "./nothing.ts";
+import { type Contender, measure, size } from "./measure.ts";
+import { nothing } from "./nothing.mjs";
 import { bareStart, python } from "./peers.ts";
 
-const TIMES = isTiny ? 1 : 3;
+const TIMES = size(3, 1);
 
 function ours(method: mp.StartMethod): Contender {
   const context = mp.getContext(method);

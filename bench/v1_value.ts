@@ -4,10 +4,10 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, isTiny, measure } from "./measure.ts";
+import { type Contender, measure, size } from "./measure.ts";
 import { python } from "./peers.ts";
 
-const COUNT = isTiny ? 100 : 1_000_000;
+const COUNT = size(1_000_000, 100);
 
 function ours(method: mp.StartMethod, name: string, round: (value: mp.Value<"int32">) => void): Contender {
   const value = mp.getContext(method).Value("int32");
