@@ -4,7 +4,7 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, measure, size } from "./measure.ts";
+import { type Contender, measure, noted, size } from "./measure.ts";
 
 const LENGTH = (size(2 ** 30, 2 ** 20)) / 8;
 /** What is looped over, several times: what fits in a cache. */
@@ -32,32 +32,42 @@ function add(array: Float64Array): number {
   return performance.now() - begin;
 }
 
-function ours(method: mp.StartMethod): Contender[] {
+/** Where it notes the speeds of loops over the array and over a part of it. */
+interface Speeds {
+  readonly whole: number[];
+  readonly part: number[];
+}
+
+function ours(method: mp.StartMethod, speeds: Speeds): Contender {
   const context = mp.getContext(method);
   const array = context.RawArray("float64", LENGTH);
   array[LENGTH - 1] = 7;
-  let speed = 0, subarraySpeed = 0;
-  return [
-    {
-      name: `polyproc ${method}, attach`,
-      async round() {
-        const queue = new context.Queue<mp.Array<"float64">>(),
-          result = new context.Queue<number[]>();
-        array[LENGTH - 1] = 7;
-        const child = new context.Process({ target: receive, args: [queue, result] }).start();
-        await queue.put(array);
-        if (await child.join() !== 0) throw child.error;
-        let ms: number;
-        [ms, subarraySpeed, speed] = await result.get();
-        return ms;
-      },
+  return {
+    name: `polyproc ${method}`,
+    async round() {
+      const queue = new context.Queue<mp.Array<"float64">>(),
+        result = new context.Queue<number[]>();
+      array[LENGTH - 1] = 7;
+      const child = new context.Process({ target: receive, args: [queue, result] }).start();
+      await queue.put(array);
+      if (await child.join() !== 0) throw child.error;
+      const [ms, part, whole] = await result.get();
+      speeds.part.push(part);
+      speeds.whole.push(whole);
+      return ms;
     },
-    { name: `polyproc ${method}, speed of a loop (ordinary array: 1)`, round: () => speed },
-    {
-      name: `polyproc ${method}, speed of a loop over a subarray (ordinary array: 1)`,
-      round: () => subarraySpeed,
-    },
-  ];
+  };
 }
 
-if (mp.isMain(import.meta)) await measure("A1", "ms", [...ours("process"), ...ours("thread")]);
+if (mp.isMain(import.meta)) {
+  const METHODS = ["process", "thread"] as const, speeds = METHODS.map((): Speeds => ({ whole: [], part: [] }));
+  await measure("A1", "ms", METHODS.map((method, i) => ours(method, speeds[i])));
+  await measure(
+    "A1 loop",
+    "of an ordinary array's speed",
+    METHODS.flatMap((
+      method,
+      i,
+    ) => [noted(`polyproc ${method}`, speeds[i].whole), noted(`polyproc ${method}, a part of it`, speeds[i].part)]),
+  );
+}

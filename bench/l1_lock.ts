@@ -5,7 +5,7 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { type Contender, measure, size } from "./measure.ts";
-import { python } from "./peers.ts";
+import { limit, python } from "./peers.ts";
 
 const COUNT = size(1_000_000, 100);
 
@@ -38,5 +38,6 @@ if (mp.isMain(import.meta)) {
     ours("process", "release()", withRelease),
     ours("thread", "guard", withGuards),
     python("l1_lock", COUNT),
+    limit("lock", [COUNT]),
   ]);
 }

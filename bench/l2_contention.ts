@@ -4,8 +4,8 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
-import { type Contender, measure, size } from "./measure.ts";
-import { python } from "./peers.ts";
+import { type Contender, measure, noted, size } from "./measure.ts";
+import { limit, python } from "./peers.ts";
 
 const PARTICIPANTS = 4;
 const SECONDS = size(1000, 50) / 1000;
@@ -24,10 +24,10 @@ export function hammer(lock: mp.Lock, counts: mp.RawArray<"int32">, me: number, 
   counts[me * APART] = count;
 }
 
-function ours(method: mp.StartMethod): [turns: Contender, fairness: Contender] {
+/** @param least Where the turns of the least served go, as a part of the mean. */
+function ours(method: mp.StartMethod, least: number[]): Contender {
   const context = mp.getContext(method);
-  let least = 0;
-  return [{
+  return {
     name: `polyproc ${method}`,
     async round() {
       const lock = new context.Lock(), counts = context.RawArray("int32", (PARTICIPANTS + 1) * APART), stop = context.RawValue("int32");
@@ -46,12 +46,18 @@ function ours(method: mp.StartMethod): [turns: Contender, fairness: Contender] {
       if (all !== counts[PARTICIPANTS * APART]) {
         throw new Error(`${all} turns, ${counts[PARTICIPANTS * APART]} counted: the lock does not exclude`);
       }
-      least = Math.min(...each) / (all / PARTICIPANTS);
+      least.push(Math.min(...each) / (all / PARTICIPANTS));
       return all / (performance.now() - begin) * 1000;
     },
-  }, { name: `polyproc ${method}, least served (part of the mean)`, round: () => least }];
+  };
 }
 
 if (mp.isMain(import.meta)) {
-  await measure("L2", "turns/s", [...ours("process"), ...ours("thread"), python("l2_contention", PARTICIPANTS, SECONDS)]);
+  const METHODS = ["process", "thread"] as const, least = METHODS.map((): number[] => []);
+  await measure("L2", "turns/s", [
+    ...METHODS.map((method, i) => ours(method, least[i])),
+    python("l2_contention", PARTICIPANTS, SECONDS),
+    limit("lock", [PARTICIPANTS, SECONDS]),
+  ]);
+  await measure("L2 least served", "of the mean", METHODS.map((method, i) => noted(`polyproc ${method}`, least[i])));
 }

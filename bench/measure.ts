@@ -50,6 +50,11 @@ export function size(full: number, tiny: number): number {
   return { tiny, quick: Math.ceil(full / 5), full }[effort];
 }
 
+/** Figures that were found along with others, one in each round. */
+export function noted(name: string, figures: number[]): Contender {
+  return { name, round: () => figures.shift() ?? null };
+}
+
 /** Measures contenders in alternating rounds and prints a line for each. @param name Of the case. @param unit Of the figures. */
 export async function measure(name: string, unit: string, contenders: readonly Contender[]): Promise<void> {
   const samples = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));

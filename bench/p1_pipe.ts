@@ -5,7 +5,7 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { type Contender, measure, size } from "./measure.ts";
-import { python } from "./peers.ts";
+import { limit, python } from "./peers.ts";
 
 const COUNT = size(5_000, 20);
 
@@ -52,5 +52,7 @@ if (mp.isMain(import.meta)) {
     ours("thread", true),
     ours("thread", false),
     python("p1_pipe", COUNT),
+    limit("round_trip", [COUNT]),
+    limit("round_trip", [COUNT, 0], ", asleep at once"),
   ]);
 }

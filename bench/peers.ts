@@ -1,13 +1,18 @@
 /**
- * Peers: CPython, and what the runtimes offer by themselves.
+ * Peers: CPython, what the runtimes offer by themselves, and the limit: the same work in C.
  *
  * @module
  */
 import { execFile, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Contender } from "./measure.ts";
+
+const run = promisify(execFile);
 
 /** A program of `bench/python/` that prints its figure. */
 export function python(program: string, ...args: (string | number)[]): Contender {
@@ -15,8 +20,28 @@ export function python(program: string, ...args: (string | number)[]): Contender
   return {
     name: "CPython",
     async round() {
-      const { stdout } = await promisify(execFile)("python3", [file, ...args.map(String)]);
+      const { stdout } = await run("python3", [file, ...args.map(String)]);
       return Number(stdout);
+    },
+  };
+}
+
+/** A program of `bench/limit/` that prints its figure, compiled here. @param name After "C, the limit", where a case has several. */
+export function limit(program: string, args: readonly number[], name = ""): Contender {
+  const source = fileURLToPath(new URL(`./limit/${program}.c`, import.meta.url));
+  let directory: string | undefined;
+  return {
+    name: `C, the limit${name}`,
+    async round() {
+      if (directory === undefined) {
+        directory = await mkdtemp(join(tmpdir(), "polyproc-limit-"));
+        await run("cc", ["-std=c11", "-O2", "-o", join(directory, program), source]);
+      }
+      const { stdout } = await run(join(directory, program), args.map(String));
+      return Number(stdout);
+    },
+    async end() {
+      if (directory !== undefined) await rm(directory, { recursive: true });
     },
   };
 }

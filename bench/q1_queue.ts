@@ -6,7 +6,7 @@
 import * as mp from "@polyproc/multiprocessing";
 import { Worker } from "node:worker_threads";
 import { type Contender, measure, size } from "./measure.ts";
-import { python } from "./peers.ts";
+import { limit, python } from "./peers.ts";
 
 const COUNT = size(100_000, 100);
 
@@ -71,5 +71,6 @@ if (mp.isMain(import.meta)) {
     ours("thread", false),
     postMessage(),
     python("q1_queue", COUNT),
+    limit("ring", [COUNT]),
   ]);
 }

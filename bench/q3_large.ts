@@ -5,7 +5,7 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { Worker } from "node:worker_threads";
-import { type Contender, measure, size } from "./measure.ts";
+import { type Contender, measure, noted, size } from "./measure.ts";
 import { sharedMib } from "./memory.ts";
 import { python } from "./peers.ts";
 
@@ -98,5 +98,5 @@ if (mp.isMain(import.meta)) {
     postMessage(),
     python("q3_large", MIB, COUNT, MAXSIZE),
   ]);
-  await measure("Q3 memory", "MiB", [{ name: "polyproc process, after each round", round: () => inUse.shift() ?? null }]);
+  await measure("Q3 memory", "MiB", [noted("polyproc process", inUse)]);
 }
