@@ -9,6 +9,8 @@ import process from "node:process";
 export interface Contender {
   /** Who: `"polyproc process, sync"`, `"CPython"`. */
   readonly name: string;
+  /** How many take part, where that is what a case is about. */
+  readonly participants?: number;
   /** Does the work once; gives the figure of this round, or null where it cannot. */
   round(): Promise<number | null> | number | null;
   /** Ends what it started. */
@@ -21,6 +23,7 @@ export interface Line {
   readonly unit: string;
   readonly runtime: string;
   readonly contender: string;
+  readonly participants?: number;
   readonly median: number | null;
   readonly min: number | null;
   readonly max: number | null;
@@ -47,7 +50,7 @@ const WARM_UP = effort === "tiny" ? 0 : 1;
 
 /** How many of something, by how much is asked for. */
 export function size(full: number, tiny: number): number {
-  return { tiny, quick: Math.ceil(full / 5), full }[effort];
+  return { tiny, quick: Math.ceil(full / 10), full }[effort];
 }
 
 /** Figures that were found along with others, one in each round. */
@@ -80,6 +83,7 @@ export async function measure(name: string, unit: string, contenders: readonly C
       unit,
       runtime,
       contender: contender.name,
+      ...(contender.participants === undefined ? {} : { participants: contender.participants }),
       median: of(sorted.length >> 1),
       min: of(0),
       max: of(sorted.length - 1),
