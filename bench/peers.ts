@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, fork, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,6 +43,16 @@ export function limit(program: string, args: readonly number[], name = ""): Cont
     async end() {
       if (directory !== undefined) await rm(directory, { recursive: true });
     },
+  };
+}
+
+/** A child with a channel of the runtime's own. @param work Does the work once; gives the figure. */
+export function childProcess(work: (child: ChildProcess) => Promise<number>): Contender {
+  let child: ChildProcess | undefined;
+  return {
+    name: "child_process IPC",
+    round: () => work(child ??= fork(fileURLToPath(new URL("./peers/ipc_child.mjs", import.meta.url)))),
+    end: () => child?.disconnect(),
   };
 }
 

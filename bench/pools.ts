@@ -5,13 +5,16 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { fileURLToPath } from "node:url";
-import type { Contender } from "./measure.ts";
+import { Worker } from "node:worker_threads";
+import { type Contender, effort } from "./measure.ts";
 import { same } from "./pool_work.ts";
 
 /** As many workers as the targets are meant for. */
 export const WORKERS = 2;
 /** A pool that takes longer for a round does not work on this runtime; and longest to wait for its end, which some never tell. */
-const LONGEST_ROUND_MS = 60_000, LONGEST_END_MS = 2_000;
+const LONGEST_ROUND_MS = { tiny: 1_500, quick: 10_000, full: 60_000 }[effort], LONGEST_END_MS = effort === "tiny" ? 200 : 2_000;
+/** Those that a glance is enough for. */
+const STRONGEST: readonly string[] = ["piscina", "poolifier"];
 
 /** A pool of others. */
 export interface PeerPool {
@@ -50,11 +53,39 @@ const PEERS: Record<string, () => Promise<PeerPool>> = {
     const pool = new FixedThreadPool<number, number>(WORKERS, file("poolifier_worker.mjs"));
     return { run: (n) => pool.execute(n), map: (items) => pool.mapExecute(items), end: () => pool.destroy() };
   },
+  async "jest-worker"() {
+    const { Worker } = await import("jest-worker");
+    const options = { numWorkers: WORKERS, enableWorkerThreads: true, exposedMethods: ["same"] };
+    const pool = new Worker(file("jest_worker.mjs"), options) as InstanceType<typeof Worker> & { same(n: number): Promise<number> };
+    return { run: (n) => pool.same(n), end: () => pool.end() };
+  },
+  async multithreading() {
+    const { initRuntime, move, shutdown, spawn } = await import("multithreading");
+    initRuntime({ maxWorkers: WORKERS });
+    const same = (n: number) => n;
+    const run = async (n: number) => {
+      const result = await spawn(move(n), same).join();
+      if (!result.ok) throw result.error;
+      return result.value;
+    };
+    // A worker that is given the function twice at the same time, for the first time, does not find it.
+    await Promise.all(Array.from({ length: WORKERS }, (_, i) => run(i)));
+    return { run, end: () => Promise.resolve(shutdown()) };
+  },
+  /** No pool by itself: its workers in turn. */
+  async comlink() {
+    const { connect } = await import("./peers/comlink_calls.mjs");
+    const workers = Array.from({ length: WORKERS }, () => new Worker(file("comlink_worker.mjs")));
+    const calls: ((n: number) => Promise<number>)[] = workers.map(connect);
+    let turn = 0;
+    return { run: (n) => calls[turn++ % WORKERS](n), end: () => Promise.all(workers.map((worker) => worker.terminate())) };
+  },
 };
 
 /** The pools of others as contenders. @param work Does the work once; gives the figure. */
 export function peerPools(work: (pool: PeerPool) => Promise<number>): Contender[] {
-  return Object.entries(PEERS).map(([name, make]) => {
+  const chosen = Object.entries(PEERS).filter(([name]) => effort !== "quick" || STRONGEST.includes(name));
+  return chosen.map(([name, make]) => {
     let pool: PeerPool | undefined;
     return {
       name,

@@ -4,9 +4,10 @@
  * @module
  */
 import * as mp from "@polyproc/multiprocessing";
+import type { EventEmitter } from "node:events";
 import { Worker } from "node:worker_threads";
 import { type Contender, measure, size } from "./measure.ts";
-import { limit, python } from "./peers.ts";
+import { childProcess, limit, python } from "./peers.ts";
 
 const COUNT = size(100_000, 100);
 
@@ -41,24 +42,28 @@ function ours(method: mp.StartMethod, isSync: boolean): Contender {
   };
 }
 
+/** Hears all messages of a round. */
+function receive(from: EventEmitter, start: () => void): Promise<number> {
+  return new Promise((resolve) => {
+    let got = 0, begin = 0;
+    const hear = () => {
+      if (got++ === 0) begin = performance.now();
+      if (got < COUNT) return;
+      from.off("message", hear);
+      resolve((COUNT - 1) / (performance.now() - begin) * 1000);
+    };
+    from.on("message", hear);
+    start();
+  });
+}
+
 function postMessage(): Contender {
   const source = `const { parentPort } = require("node:worker_threads");
     parentPort.on("message", (count) => { for (let i = 0; i < count; i++) parentPort.postMessage({ id: i, name: "item", values: [1, 2, 3] }); });`;
   const worker = new Worker(source, { eval: true });
   return {
     name: "postMessage",
-    round: () =>
-      new Promise((resolve) => {
-        let got = 0, begin = 0;
-        const hear = () => {
-          if (got++ === 0) begin = performance.now();
-          if (got < COUNT) return;
-          worker.off("message", hear);
-          resolve((COUNT - 1) / (performance.now() - begin) * 1000);
-        };
-        worker.on("message", hear);
-        worker.postMessage(COUNT);
-      }),
+    round: () => receive(worker, () => worker.postMessage(COUNT)),
     end: () => worker.terminate().then(() => {}),
   };
 }
@@ -70,6 +75,7 @@ if (mp.isMain(import.meta)) {
     ours("thread", true),
     ours("thread", false),
     postMessage(),
+    childProcess((child) => receive(child, () => child.send({ count: COUNT }))),
     python("q1_queue", COUNT),
     limit("ring", [COUNT]),
   ]);

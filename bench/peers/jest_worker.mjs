@@ -1,0 +1,2 @@
+/** What workers of jest-worker run. */
+export const same = (n) => n;
