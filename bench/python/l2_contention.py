@@ -1,4 +1,4 @@
-"""L2 by CPython: how often a second some processes together take a lock that all want; with a second argument, how often the least served took it, as a part of the mean."""
+"""L2 by CPython: how often a second some processes together take a lock that all want."""
 import multiprocessing as mp, sys, time
 
 
@@ -7,7 +7,7 @@ def hammer(lock, counts, me, barrier, stop):
     count = 0
     while not stop.value:
         with lock:
-            counts[4 * 16] += 1
+            counts[len(counts) - 16] += 1
         count += 1
     counts[me * 16] = count
 
@@ -23,7 +23,8 @@ if __name__ == "__main__":
     begin = time.perf_counter()
     time.sleep(seconds)
     stop.value = 1
+    took = time.perf_counter() - begin
     for child in children:
         child.join()
     each = [counts[me * 16] for me in range(participants)]
-    print(sum(each) / (time.perf_counter() - begin))
+    print(sum(each) / took)
