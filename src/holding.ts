@@ -74,9 +74,7 @@ export class Holding {
     this.#isOpen = false;
     COLLECTED.unregister(this);
     const { me, block, index } = this;
-    // Whoever looks at the object just now, and ran this, is to be done with it before its memory may become another's.
-    if (me.parker.isLooking) Promise.resolve().then(() => me.unretain(block, index));
-    else me.unretain(block, index);
+    me.parker.afterLooking(() => me.unretain(block, index));
   }
 }
 

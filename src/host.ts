@@ -6,7 +6,7 @@
 import { UnsupportedError } from "./errors.ts";
 
 type Timer = number | object;
-type Listener = () => void;
+type Listener = (event: { readonly type: string; readonly target: unknown }) => void;
 
 /** What a host may offer. */
 interface Host {
@@ -53,6 +53,7 @@ class PlainSignal {
   }
 
   addEventListener(_type: string, run: Listener, options?: { signal?: AbortSignal }): void {
+    if (options?.signal?.aborted === true) return;
     this.listeners.add(run);
     options?.signal?.addEventListener("abort", () => this.listeners.delete(run));
   }
@@ -72,7 +73,7 @@ class PlainController {
     signal.reason = reason;
     for (const run of [...signal.listeners]) {
       try {
-        run();
+        run({ type: "abort", target: signal });
       } catch (error) {
         queueMicrotask(() => {
           throw error;
@@ -103,8 +104,29 @@ class PlainEncoder {
 }
 
 class PlainDecoder {
+  readonly #isFatal: boolean;
+  readonly #keepsMark: boolean;
+
+  constructor(_label?: string, { fatal = false, ignoreBOM = false }: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
+    this.#isFatal = fatal;
+    this.#keepsMark = ignoreBOM;
+  }
+
   decode(bytes: Uint8Array): string {
-    return decodeURIComponent(Array.from(bytes, (byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""));
+    let text = "";
+    for (let at = 0; at < bytes.length;) {
+      const lead = bytes[at], length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+      const piece = Array.from(bytes.subarray(at, at + length), (byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
+      try {
+        text += decodeURIComponent(piece);
+        at += length;
+      } catch {
+        if (this.#isFatal) throw new TypeError("The encoded data was not valid UTF-8");
+        text += "\ufffd";
+        at++;
+      }
+    }
+    return this.#keepsMark ? text : text.replace(/^\ufeff/, "");
   }
 }
 
@@ -141,9 +163,19 @@ export function randomWord(): number {
   return host.crypto?.getRandomValues(new Int32Array(1))[0] ?? Math.random() * 2 ** 32 | 0;
 }
 
+/** Whether it is an `AbortSignal`, as the host has it now. */
+export function isSignal(value: unknown): boolean {
+  return value instanceof (host.AbortSignal ?? PlainSignal);
+}
+
 /** As everywhere, and so are these. */
 export const queueMicrotask: Host["queueMicrotask"] = host.queueMicrotask ?? ((run) => void Promise.resolve().then(run));
-export const performance: Host["performance"] = host.performance ?? { timeOrigin: 0, now: Date.now };
+export const performance: Host["performance"] = {
+  now: () => (host.performance === undefined ? Date.now() : host.performance.now()),
+  get timeOrigin() {
+    return host.performance?.timeOrigin ?? 0;
+  },
+};
 export const TextEncoder: Host["TextEncoder"] = host.TextEncoder ?? PlainEncoder;
 export const TextDecoder: Host["TextDecoder"] = host.TextDecoder ?? PlainDecoder;
 export const AbortController: Host["AbortController"] = host.AbortController ?? PlainController;

@@ -142,8 +142,9 @@ export class Parker {
   #stops = 0;
   /** How many uses of the memory this thread is in. */
   #depth = 0;
-  /** How many waits' attempts this thread is in, one inside another. */
+  /** How many waits' attempts this thread is in, one inside another; and what is to be done after them. */
   #looking = 0;
+  #afterLooking: (() => void)[] = [];
   /** Called each half second while this participant waits, and when somebody died. */
   onLook: () => void = () => {};
 
@@ -308,7 +309,7 @@ export class Parker {
         if (!wasAsleep) this.#sayAwake();
         this.#leave(set, took, what);
       }
-      this.#looking--;
+      this.#doneLooking();
     }
   }
 
@@ -355,9 +356,17 @@ export class Parker {
     }
   }
 
-  /** Whether something is being looked at just now: what users write may run in that. */
-  get isLooking(): boolean {
-    return this.#looking > 0;
+  /** Runs `run` once nothing is being looked at here: what users write may run in that, and memory that is looked at must not become another's. */
+  afterLooking(run: () => void): void {
+    if (this.#looking === 0) run();
+    else this.#afterLooking.push(run);
+  }
+
+  #doneLooking(): void {
+    if (--this.#looking > 0 || this.#afterLooking.length === 0) return;
+    const runs = this.#afterLooking;
+    this.#afterLooking = [];
+    for (const run of runs) run();
   }
 
   /** Whether tasks here wait for that thing. */
@@ -532,7 +541,7 @@ export class Parker {
     } finally {
       if (goesFirst && !this.#unregister(set.words, set.at) && (!took || what.more())) this.wakeOne(set.words, set.at);
       this.end();
-      this.#looking--;
+      this.#doneLooking();
     }
   }
 
@@ -547,8 +556,8 @@ export class Parker {
       group.again = { lookHard: lookHard || group.again?.lookHard === true };
       return;
     }
-    group.isAttended = true;
     this.begin();
+    group.isAttended = true;
     this.#looking++;
     try {
       this.#serve(group, lookHard);
@@ -560,7 +569,7 @@ export class Parker {
     } finally {
       group.isAttended = false;
       this.end();
-      this.#looking--;
+      this.#doneLooking();
     }
   }
 

@@ -207,7 +207,7 @@ export class Participant {
     if (this.isGone) return;
     this.isGone = true;
     this.parker.detach(reason);
-    this.bury(this.ident);
+    this.parker.afterLooking(() => this.bury(this.ident));
   }
 
   /** Looks at the pulse of some others, and buries the dead. */

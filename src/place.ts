@@ -107,8 +107,9 @@ export class Place {
 
   /** Does something to it even if it was let go of here; nothing if it is gone. */
   evenIfClosed(run: () => void): void {
+    if (this.me.isGone) return;
     if (!this.isClosed) return run();
-    if (this.me.isGone || !this.me.hold(this.block, 0)) return;
+    if (!this.me.hold(this.block, 0)) return;
     const holding = new Holding(this.me, this.block, 0);
     try {
       run();

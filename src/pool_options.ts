@@ -4,7 +4,7 @@
  * @module
  */
 import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
-import { AbortSignal, checkTimers } from "./host.ts";
+import { checkTimers, isSignal } from "./host.ts";
 import type { Target } from "./process.ts";
 import { throwAside } from "./throw_aside.ts";
 
@@ -130,7 +130,7 @@ const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
 };
 
 const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
-  signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
+  signal: [isSignal, "an AbortSignal"],
   timeout: TIME,
   queueTimeout: TIME,
   priority: [(value) => typeof value === "number" && !Number.isNaN(value), "a number"],

@@ -6,7 +6,7 @@
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
-import { AbortSignal } from "./host.ts";
+import { isSignal } from "./host.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
@@ -408,7 +408,7 @@ const OPTIONS: Readonly<Record<keyof ProcessOptions, readonly [(value: unknown) 
     (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
     "an object of positive numbers",
   ],
-  signal: [(value) => value instanceof AbortSignal, "an AbortSignal"],
+  signal: [isSignal, "an AbortSignal"],
   transfer: [Array.isArray, "an array of ArrayBuffers"],
 };
 

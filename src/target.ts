@@ -49,6 +49,7 @@ export type TaskModule<T> = {
   readonly [K in keyof T as T[K] extends AnyFunction ? K : never]: T[K] & TaskReference;
 };
 
+/** What messages advise where a function cannot be found. */
 export const MENDING: string = "Register it in its module with task(import.meta, fn), or pass { module, name }.";
 const known = new WeakMap<object, TargetSpec>();
 

@@ -5,7 +5,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
 import { eachBlocking, eachShared, quietly } from "./shared.ts";
-import { fails } from "./timing.ts";
+import { fails, until } from "./timing.ts";
 
 const inline = () => mp.getContext("inline");
 
@@ -215,4 +215,84 @@ eachShared("a barrier that is disposed of while its action runs concerns no othe
   const second = other.wait();
   await fails(() => first, mp.ProcessError);
   assert.equal(await second, 0);
+});
+
+test("a permit of a task that has ended is given back to nobody", async () => {
+  const ctx = inline(), semaphore = new ctx.Semaphore(1);
+  let guard: mp.Guard | null = null;
+  const child = new ctx.Process({
+    target: async (own: mp.Semaphore) => {
+      guard = await own.acquire();
+    },
+    args: [semaphore],
+  });
+  assert.equal(await child.start().join(), 0);
+  semaphore[Symbol.dispose]();
+  const others = Array.from({ length: 40 }, () => new ctx.Semaphore(0)); // one of them lies where it did
+  guard!.release();
+  assert.isTrue(others.every(({ value }) => value === 0));
+});
+
+test("a task that ends in its own wait leaves the memory of others alone", async () => {
+  const ctx = inline(), queue = new ctx.Queue<unknown>(), arrays: mp.RawArray<"int32">[] = [];
+  let waits = false;
+  const task: mp.Process = new ctx.Process({
+    target: async (own: mp.Queue<unknown>) => {
+      const item = own.get();
+      waits = true;
+      await item;
+    },
+    args: [queue],
+  });
+  work.Telling.onDecode = () => {
+    task.terminate();
+    for (let i = 0; i < 400; i++) arrays.push(new ctx.RawArray("int32", 320 - i % 200).fill(-1));
+  };
+  try {
+    task.start();
+    await until("the task waits", () => waits);
+    // The task is the last that has the queue.
+    const put = queue.put(new work.Telling());
+    queue.close();
+    await put;
+    assert.equal(await task.join(), -15);
+    assert.isTrue(arrays.every((array) => array.every((n) => n === -1)));
+    assert.isNotEmpty(arrays);
+  } finally {
+    work.Telling.onDecode = () => {};
+  }
+});
+
+eachBlocking("an end of a pipe that is sent while this thread blocks is its sender's no more", async (ctx) => {
+  const queue = new ctx.Queue<unknown>(1), [here, there] = ctx.Pipe();
+  const child = new ctx.Process({ target: work.answerOnce, args: [queue] }).start();
+  const first = queue.put("there is no room for more"), second = queue.put(there);
+  queue.putSync("last");
+  assert.equal(here.recvSync(), "hello");
+  assert.throws(() => here.recvSync({ timeout: 20_000 }), mp.EOFError);
+  await first;
+  await second;
+  assert.equal(await child.join(), 0);
+});
+
+test("a clock that takes the place of the runtime's is heard", async () => {
+  const ctx = inline(), lock = new ctx.Lock(), guard = await lock.acquire();
+  const real = { performance: globalThis.performance, setTimeout: globalThis.setTimeout };
+  let now = real.performance.now();
+  const timers: { due: number; run: () => void }[] = [];
+  const fake = {
+    performance: { now: () => now, timeOrigin: real.performance.timeOrigin },
+    setTimeout: (run: () => void, ms: number) => timers.push({ due: now + ms, run }),
+  };
+  let late: Promise<Error>;
+  try {
+    Object.assign(globalThis, fake);
+    late = fails(() => lock.acquire({ timeout: 3_600_000 }), mp.TimeoutError, [0, Infinity]);
+    now += 3_600_000;
+    for (const { due, run } of timers.splice(0)) if (due <= now) run();
+  } finally {
+    Object.assign(globalThis, real);
+  }
+  await late;
+  guard.release();
 });

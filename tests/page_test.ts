@@ -49,6 +49,11 @@ async function colours(page: Page): Promise<string[]> {
   return (await found.jsonValue())!;
 }
 
+/** Whether a line shows the set, however wide the picture is. */
+function isDrawn(line: readonly string[]): boolean {
+  return new Set(line).size > line.length / 4;
+}
+
 /** Does something that changes the picture, and waits until it is drawn anew. */
 async function changes(page: Page, act: () => Promise<void>): Promise<void> {
   const before = await colours(page);
@@ -60,7 +65,7 @@ async function changes(page: Page, act: () => Promise<void>): Promise<void> {
 for (const [name, headers] of [["isolated", ISOLATION], ["not isolated", {}]] as const) {
   test(`the page is drawn by all workers (${name})`, () =>
     withPage(headers, { viewport: { width: 800, height: 500 } }, async (page) => {
-      assert.isAbove(new Set(await colours(page)).size, 200);
+      assert.isTrue(isDrawn(await colours(page)));
       assert.notInclude(await colours(page), "0,0,0,0");
       assert.match((await page.textContent("#status"))!, /^\d+ ms · \d+\.\d × one worker$/);
       assert.equal(await page.isVisible("#kindly"), headers !== ISOLATION);
@@ -116,7 +121,7 @@ test(
       await page.click("#in");
       await page.reload();
       await drawn(page);
-      assert.isAbove(new Set(await colours(page)).size, 200);
+      assert.isTrue(isDrawn(await colours(page)));
     }),
   OPTIONS,
 );

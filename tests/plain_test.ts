@@ -56,6 +56,7 @@ test("pools, queues, processes, pipes, locks and executors run in a plain contex
     pipe: 42,
     joined: 0,
     balance: [0, 0, 0, 30],
+    text: "a\ufffd",
     terminated: "CancelledError: The task was cancelled: its pool was terminated",
     futures: [1, 4],
     process: 'RangeError: Cannot get a context for start method "process": it is not offered here: this runtime has no processes',
