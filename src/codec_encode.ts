@@ -82,6 +82,7 @@ let deferred: (() => void)[] | null = null;
 /** Class ids by number, handles, inserts and buffers: rare, so made on demand. */
 let extras: Extras | null = null;
 let moving = false;
+let dense: readonly unknown[] | null = null;
 let active = false;
 /** The last encode has not been cleaned up after: the stack was so full that not even that could be called. */
 let dirty = false;
@@ -95,6 +96,8 @@ export interface EncodeOptions {
   readonly path?: string;
   /** Take buffers marked by `move` out of the message, into {@linkcode Message.moved}. */
   readonly move?: boolean;
+  /** An array that was made here, in {@linkcode encode}'s value: it has no holes, and nothing beside its elements. To find that out takes longer than to write it. */
+  readonly dense?: readonly unknown[];
 }
 
 /**
@@ -112,6 +115,7 @@ export function encode(value: unknown, options?: EncodeOptions): Message {
   beginMessage();
   messageNumber = ++messages;
   moving = options?.move === true;
+  dense = options?.dense ?? null;
   pos = 1;
   try {
     writeValue(value);
@@ -162,6 +166,7 @@ function reset(): void {
   shapeCount = 0;
   deferred = null;
   extras = null;
+  dense = null;
   dirty = active;
 }
 
@@ -176,7 +181,7 @@ type Suspended = ReturnType<typeof suspend>;
 /** Sets the encode under way aside for one that a getter or a class's codec started. */
 // deno-lint-ignore explicit-module-boundary-types -- what is set aside is its type
 function suspend() {
-  const state = { buf, pos, flags, depth, scope, seenCount, seenMap, seenList, messageNumber, shapeCount, deferred, extras, moving };
+  const state = { buf, pos, flags, depth, scope, seenCount, seenMap, seenList, messageNumber, shapeCount, deferred, extras, moving, dense };
   useBuffer(new Uint8Array(FIRST_CAPACITY));
   seenList = new Array(LISTED).fill(null);
   seenCount = 0;
@@ -186,7 +191,7 @@ function suspend() {
 
 function resume(state: Suspended): void {
   useBuffer(state.buf);
-  ({ pos, flags, depth, scope, seenCount, seenMap, seenList, messageNumber, shapeCount, deferred, extras, moving } = state);
+  ({ pos, flags, depth, scope, seenCount, seenMap, seenList, messageNumber, shapeCount, deferred, extras, moving, dense } = state);
 }
 
 /** This message's rare parts. */
@@ -555,13 +560,23 @@ function writeDictionary(object: object): void {
   }
 }
 
+/** Whether an array has no holes and no named properties, which would otherwise be lost unnoticed. */
+function isDense(array: readonly unknown[], length: number): boolean {
+  if (length <= INDEXES.length) {
+    const keys = Object.keys(array);
+    return keys.length === length && (length === 0 || keys[length - 1] === INDEXES[length - 1]);
+  }
+  // V8 lists the values of many elements far faster than their names.
+  if (Object.values(array).length !== length) return false;
+  for (let i = 0; i < length; i++) {
+    if (array[i] === undefined && !hasOwnProperty.call(array, i)) return false;
+  }
+  return true;
+}
+
 function writeArray(array: readonly unknown[]): void {
   const { length } = array;
-  // The only way to learn that an array has no holes and no named properties, which would otherwise be lost unnoticed.
-  const keys = Object.keys(array);
-  if (keys.length !== length || length > 0 && keys[length - 1] !== (length <= 16 ? INDEXES[length - 1] : String(length - 1))) {
-    return writeSparse(array, keys);
-  }
+  if (array !== dense && !isDense(array, length)) return writeSparse(array, Object.keys(array));
   if (pos > room) grow(0);
   if (length < 16) {
     buf[pos++] = SHORT_ARRAY | length;

@@ -134,7 +134,8 @@ export function encodeOutcome({ status, value }: Outcome, flags: number, isThrea
   if (status === FAILED) value = portable(value);
   else if (status === PARTLY) value = portableParts(value as Parts);
   try {
-    return { status, value, message: encode(value, { path: "result", move: isThread }) };
+    const dense = status === OK && (flags & FLAG_MAP) !== 0 ? value as unknown[] : undefined;
+    return { status, value, message: encode(value, { path: "result", move: isThread, dense }) };
   } catch (error) {
     // Some of many results cannot travel: the others can.
     if (status === PARTLY && !isLast) return encodeOutcome(apart((value as Parts).values, (value as Parts).errors), flags, isThread, true);

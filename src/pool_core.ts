@@ -23,7 +23,7 @@ import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
 import { check, type ImapOptions, type PoolOptions, type TaskOptions, taskOptions, tellProgress, WHOLE } from "./pool_options.ts";
 import { PipeRoute } from "./pool_pipes.ts";
 import { TaskQueue } from "./pool_queue.ts";
-import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
+import { FAILED, FLAG_CARGO, FLAG_MAP, PARTLY, Slabs } from "./pool_record.ts";
 import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
 import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
 import { AsyncResult, DONE, SENT, type Task, type TaskOwner, WAITING } from "./pool_task.ts";
@@ -192,7 +192,7 @@ export class PoolCore implements CrewOwner, Listener {
     }
     const number = this.#functions.numberOf(fn);
     for (const buffer of options.transfer ?? NO_BUFFERS) move(buffer, [buffer]);
-    const message: Message = encode(args, { path, move: this.#isThread });
+    const message: Message = encode(args, { path, move: this.#isThread, dense: (flags & FLAG_MAP) !== 0 ? args : undefined });
     // A getter may have ended the pool.
     checkWanted();
     const { shared } = message;
