@@ -6,6 +6,8 @@
 import * as mp from "@polyproc/multiprocessing";
 import { spawn } from "node:child_process";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { Piscina } from "piscina";
 import { type Contender, measure, size } from "./measure.ts";
 import { ourPool } from "./pools.ts";
 import { spin } from "./pool_work.ts";
@@ -24,11 +26,11 @@ async function lateness(): Promise<number> {
   return Math.max(0, late.sort((a, b) => a - b)[Math.floor(late.length * 0.99)]);
 }
 
-/** While the pool has more to do than it can. */
-async function whileBusy(pool: mp.Pool): Promise<number> {
+/** While a pool has more to do than it can. @param run Has it compute for some milliseconds. */
+async function whileBusy(run: (ms: number) => PromiseLike<unknown>): Promise<number> {
   let isOver = false;
   const feed = async () => {
-    while (!isOver) await pool.apply(spin, [TASK_MS]);
+    while (!isOver) await run(TASK_MS);
   };
   const feeders = Array.from({ length: 3 * CORES }, feed);
   try {
@@ -37,6 +39,22 @@ async function whileBusy(pool: mp.Pool): Promise<number> {
     isOver = true;
     await Promise.all(feeders);
   }
+}
+
+const ours = (pool: mp.Pool) => whileBusy((ms) => pool.apply(spin, [ms]));
+
+/** Beside a pool of somebody else's. */
+function piscina(): Contender {
+  let pool: Piscina | undefined;
+  return {
+    name: "piscina",
+    round() {
+      const filename = fileURLToPath(new URL("./peers/spin_worker.mjs", import.meta.url));
+      pool ??= new Piscina({ filename, minThreads: CORES, maxThreads: CORES, atomics: "sync", recordTiming: false });
+      return whileBusy((ms) => pool!.run(ms));
+    },
+    end: () => pool?.destroy(),
+  };
 }
 
 /** Beside processes that know nothing of this one, and compute. */
@@ -64,9 +82,10 @@ function others(): Contender {
 
 if (mp.isMain(import.meta)) {
   await measure("E1", "ms", [
-    ourPool("process", { processes: CORES, nice: 5 }, whileBusy),
-    ourPool("process", { processes: CORES }, whileBusy),
-    ourPool("thread", { processes: CORES }, whileBusy),
+    ourPool("process", { processes: CORES, nice: 5 }, ours),
+    ourPool("process", { processes: CORES }, ours),
+    ourPool("thread", { processes: CORES }, ours),
+    piscina(),
     others(),
     { name: "nothing else", round: lateness },
   ]);

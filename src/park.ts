@@ -30,8 +30,10 @@ const LOOK_MS = 500;
 const MONITOR_LOOK_MS = 20;
 /** How long to spin before sleeping, when that paid lately. */
 const SPIN_MS = 0.03;
-/** After spinning in vain: how many waits go to sleep at once before one tries again. */
-const SPIN_PAUSE = 32;
+/** After spinning in vain: how many waits go to sleep at once before one tries again; twice as many each time, up to the second. */
+const SPIN_PAUSE = 32, LONGEST_PAUSE = 4096;
+/** How many attempts before a spinning thread gives way: usually, and when that let who is waited for run last time; what takes so long did. */
+const PATIENT = 30, IMPATIENT = 3, SWITCH_MS = 0.0015;
 /** What it takes to wake somebody who then wakes another, about. */
 const WAKING_MS = 0.1;
 
@@ -129,8 +131,11 @@ export class Parker {
   /** The last death that the tasks here know of, and that a blocked thread does. */
   #epoch: number;
   #threadEpoch: number;
-  /** How many waits are not to spin. */
+  /** How many waits are not to spin, and how many after the next that does so in vain. */
   #spinPause = 0;
+  #nextPause = SPIN_PAUSE;
+  /** How many attempts until it gives way. */
+  #patience = PATIENT;
   /** Whether others that wait for the processor get it while this spins. Without that, who is waited for may not be able to run. */
   #givesWay = false;
   #isDetached = false;
@@ -517,8 +522,9 @@ export class Parker {
     }
     const { memory } = this.arena;
     if (memory.kind === "local") return PENDING;
-    const end = performance.now() + (what.spinMs ?? SPIN_MS), goesFirst = what.goesFirst === true;
-    let took = false;
+    const goesFirst = what.goesFirst === true;
+    let now = performance.now(), took = false, wasAway = false;
+    const end = now + (what.spinMs ?? SPIN_MS);
     this.begin();
     this.#looking++;
     try {
@@ -527,16 +533,22 @@ export class Parker {
         this.#register(set.words, set.at);
       }
       do {
-        for (let i = 0; i < 30; i++) {
+        for (let i = 0; i < this.#patience; i++) {
           const result = what.attempt(false);
           if (result === PENDING) continue;
           took = true;
+          this.#patience = wasAway && i === 0 ? IMPATIENT : PATIENT;
+          this.#nextPause = SPIN_PAUSE;
           return result;
         }
         // Who is waited for may need this very processor: systems like to wake somebody on that of the waker.
+        const since = performance.now();
         this.#givesWay = memory.giveWay();
-      } while (performance.now() < end);
-      this.#spinPause = SPIN_PAUSE;
+        now = performance.now();
+        wasAway = now - since > SWITCH_MS;
+      } while (now < end);
+      this.#spinPause = this.#nextPause;
+      this.#nextPause = Math.min(2 * this.#nextPause, LONGEST_PAUSE);
       return PENDING;
     } finally {
       if (goesFirst && !this.#unregister(set.words, set.at) && (!took || what.more())) this.wakeOne(set.words, set.at);
@@ -547,7 +559,10 @@ export class Parker {
 
   /** Somebody got what it waited for: if it would have by spinning, but for the time that waking takes, the next may spin again. */
   #learn(what: Attempt<unknown>, since: number): void {
-    if (this.#givesWay && performance.now() - since < (what.spinMs ?? SPIN_MS) + WAKING_MS) this.#spinPause = 0;
+    if (this.#givesWay && performance.now() - since < (what.spinMs ?? SPIN_MS) + WAKING_MS) {
+      this.#spinPause = 0;
+      this.#nextPause = SPIN_PAUSE;
+    }
   }
 
   /** Steps 1 to 3 for the tasks that wait for one thing; done ones leave. */

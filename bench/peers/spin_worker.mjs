@@ -1,0 +1,4 @@
+/** Computes for so many milliseconds. */
+export default function spin(ms) {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
