@@ -163,19 +163,23 @@ export class Messages implements MessagesLike {
   /** Puts an encoded message, blocking. */
   sendSync(message: Message, timeout: number | undefined, onFull: () => never): void {
     let outgoing = this.#prepare(message);
-    // What this program put before and nobody awaited goes first.
-    const attempt = () => (this.#backlog.advance() ? this.ring.tryPut(outgoing, this.#rules.refusePut) : PENDING);
     try {
-      if (attempt() !== true) {
+      if (this.#attemptPut(outgoing) !== true) {
         if (timeout !== undefined && timeout <= 0) onFull();
         outgoing = this.ring.keep(outgoing, message);
-        this.me.parker.sleepSync<true>(this.ring.notFull, { attempt, more: this.#hasRoom }, timeout, onFull);
+        const what = { attempt: () => this.#attemptPut(outgoing), more: this.#hasRoom };
+        this.me.parker.sleepSync<true>(this.ring.notFull, what, timeout, onFull);
       }
     } catch (error) {
       this.ring.drop(outgoing);
       throw error;
     }
     pass(outgoing.shared);
+  }
+
+  /** Puts one message, if there is room; what this program put before and nobody awaited goes first. */
+  #attemptPut(outgoing: Outgoing): true | typeof PENDING {
+    return this.#backlog.advance() ? this.ring.tryPut(outgoing, this.#rules.refusePut) : PENDING;
   }
 
   /** Gets one message. @param onEmpty Throws, or gives the result, when the time is up. */
