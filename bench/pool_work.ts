@@ -27,7 +27,11 @@ export function mandelbrot(picture: RawArray<"uint8"> | Uint8Array, size: number
     for (let column = 0; column < size; column++) {
       const re = column / size * 3 - 2, im = row / size * 3 - 1.5;
       let x = 0, y = 0, steps = 0;
-      for (; steps < 100 && x * x + y * y < 4; steps++) [x, y] = [x * x - y * y + re, 2 * x * y + im];
+      for (; steps < 255 && x * x + y * y < 4; steps++) {
+        const next = x * x - y * y + re;
+        y = 2 * x * y + im;
+        x = next;
+      }
       picture[row * size + column] = steps;
     }
   }

@@ -16,10 +16,13 @@ import { throwAside } from "./throw_aside.ts";
 const CHUNKS_EACH = 4;
 /** How many items the first chunks have, while it is not known how long a call takes; and how long a chunk is to take, in microseconds. */
 const FIRST_CHUNK = 16, CHUNK_MICROS = 50_000;
-/** Chunks of a map that are submitted ahead, for each worker. */
-const CHUNKS_AHEAD = 3;
-/** Chunks of a lazy map that are ahead, for each worker: as much work as outlasts a turn of this thread, in microseconds. */
-const LEAST_AHEAD = 2, MOST_AHEAD = 32, AHEAD_MICROS = 2_000;
+/** Chunks that are ahead, for each worker; and as much work, in microseconds, as outlasts the wait of this thread for a processor while workers keep all of them busy. */
+const LEAST_AHEAD = 2, MOST_AHEAD = 32, AHEAD_MICROS = 20_000;
+
+/** How many chunks are to be ahead for each worker. @param micros What one takes, in microseconds; 0: that is not known. */
+function chunksAhead(micros: number): number {
+  return micros === 0 ? LEAST_AHEAD : Math.min(Math.max(LEAST_AHEAD, Math.ceil(AHEAD_MICROS / micros)), MOST_AHEAD);
+}
 
 /** What follows from the options of all calls for each chunk. */
 function chunkOptions({ signal: _signal, onProgress: _onProgress, ...options }: ImapOptions): ImapOptions {
@@ -160,9 +163,9 @@ class MapJob implements TaskOwner {
     if (this.#isCutting) return;
     this.#isCutting = true;
     try {
-      const most = this.#core.size * CHUNKS_AHEAD;
+      const size = this.#chunkSize(), most = this.#core.size * chunksAhead(this.#core.microsOf(this.#fn) * size);
       while (this.#next < this.#items.length && this.#chunks.size < most && !this.#isOver) {
-        const from = this.#next, items = this.#items.slice(from, from + this.#chunkSize());
+        const from = this.#next, items = this.#items.slice(from, from + size);
         this.#next += items.length;
         this.#core.submit({
           fn: this.#fn,
@@ -379,9 +382,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
   get #bufferSize(): number {
     const { buffersize, chunksize = 1 } = this.#options;
     if (buffersize !== undefined) return buffersize;
-    const micros = this.#core.microsOf(this.#fn) * chunksize;
-    const each = micros === 0 ? LEAST_AHEAD : Math.min(Math.max(LEAST_AHEAD, Math.ceil(AHEAD_MICROS / micros)), MOST_AHEAD);
-    return each * this.#core.size * chunksize;
+    return chunksAhead(this.#core.microsOf(this.#fn) * chunksize) * this.#core.size * chunksize;
   }
 
   #submit(items: unknown[]): void {
