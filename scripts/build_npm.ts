@@ -128,7 +128,8 @@ async function bundle(directory: string, bundled: string): Promise<void> {
 
 /** Has only classes and declared functions named, and only those that have another name by now: to define a name takes longer than most closures live. */
 async function nameFewer(directory: string): Promise<void> {
-  const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0||target.name===value?target:");
+  const every = 'var __name=(target,value)=>__defProp(target,"name",',
+    few = every.replace("=>", "=>target.prototype===void 0||target.name===value?target:");
   let count = 0;
   for await (const { name } of Deno.readDir(directory)) {
     if (!name.endsWith(".js")) continue;
