@@ -62,20 +62,25 @@ export function noted(name: string, figures: number[]): Contender {
 export async function measure(name: string, unit: string, contenders: readonly Contender[]): Promise<void> {
   const samples = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   const reasons = new Map<Contender, string>();
+  // At once: what it started and does not work may still take its part of the processors.
+  const giveUp = async (contender: Contender, reason: string) => {
+    reasons.set(contender, reason);
+    await contender.end?.();
+  };
   for (let round = -WARM_UP; round < ROUNDS; round++) {
     for (const contender of contenders) {
       if (reasons.has(contender)) continue;
       try {
         const figure = await contender.round();
-        if (figure === null) reasons.set(contender, "not here");
+        if (figure === null) await giveUp(contender, "not here");
         else if (round >= 0) samples.get(contender)!.push(figure);
       } catch (error) {
-        reasons.set(contender, error instanceof Error ? error.message : String(error));
+        await giveUp(contender, error instanceof Error ? error.message : String(error));
       }
     }
   }
   for (const contender of contenders) {
-    await contender.end?.();
+    if (!reasons.has(contender)) await contender.end?.();
     const sorted = samples.get(contender)!.sort((a, b) => a - b);
     const of = (index: number) => (sorted.length === 0 ? null : Number(sorted[index].toPrecision(4)));
     const line: Line = {

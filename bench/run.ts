@@ -10,7 +10,7 @@ import { buildNpm } from "../scripts/build_npm.ts";
 import { environment, findRuntimes, ROOT } from "../scripts/runtimes.ts";
 import { drawChart } from "./charts.ts";
 import type { Line } from "./measure.ts";
-import { glance, POOLS, section, TITLES } from "./results.ts";
+import { glance, NOTES, POOLS, section, TITLES } from "./results.ts";
 
 const CASES = [
   "q1_queue",
@@ -109,9 +109,15 @@ async function write(lines: readonly Line[]): Promise<void> {
     const chart = await drawChart(name, mine);
     sections.set(TITLES[name], section(name, mine, chart));
   }
-  const ordered = Object.values(TITLES).flatMap((title) => sections.get(title) ?? []);
+  const ordered = Object.entries(TITLES).flatMap(([name, title]) => sections.has(title) ? noted(sections.get(title)!, NOTES[name]) : []);
   await Deno.writeTextFile(RESULTS, [await head(), ...ordered].join("\n"));
   await run(Deno.execPath(), ["fmt", "--quiet", RESULTS], ROOT);
+}
+
+/** A section with what is to be said of it now. */
+function noted(section: string, note = ""): string {
+  const end = section.search(/\nMeasured on .*/);
+  return `${section.slice(0, section.indexOf("\n", end + 1))}\n\n${note}\n`;
 }
 
 const flags = Deno.args.filter((arg) => arg.startsWith("--"));

@@ -7,7 +7,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { pageFiles } from "./page_files.ts";
 
 const DIRECTORY = fileURLToPath(new URL("../examples/browser/", import.meta.url));
 
@@ -18,23 +18,8 @@ export const ISOLATION: Record<string, string> = {
 };
 
 /** The page and its scripts, by their paths. */
-export async function demoFiles(): Promise<Record<string, string>> {
-  const { outputFiles } = await build({
-    entryPoints: [`${DIRECTORY}main.ts`, `${DIRECTORY}worker.ts`],
-    bundle: true,
-    splitting: true,
-    write: false,
-    format: "esm",
-    target: "esnext",
-    keepNames: true,
-    minify: true,
-    conditions: ["browser"],
-    outdir: "/",
-    logLevel: "error",
-    logOverride: { "unsupported-dynamic-import": "silent" },
-  });
-  const scripts = outputFiles.map(({ path, text }) => [path, text]);
-  return { "/": readFileSync(`${DIRECTORY}index.html`, "utf8"), ...Object.fromEntries(scripts) };
+export function demoFiles(): Promise<Record<string, string>> {
+  return pageFiles(DIRECTORY, readFileSync(`${DIRECTORY}index.html`, "utf8"), { minify: true });
 }
 
 if (import.meta.main) {

@@ -4,9 +4,9 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert } from "chai";
-import { build } from "esbuild";
 import type { Page } from "playwright-core";
 import { ISOLATION } from "../scripts/demo_browser.ts";
+import { pageFiles } from "../scripts/page_files.ts";
 import { CHROMIUM, launchChromium } from "../scripts/run_chromium.ts";
 import { serve } from "../scripts/serve.ts";
 import { test } from "./harness.ts";
@@ -22,25 +22,8 @@ const OPTIONS = {
   needs: () => existsSync(CHROMIUM) || process.env.CI !== undefined ? null : `there is no ${CHROMIUM}`,
 };
 
-const files = async (): Promise<Record<string, string>> => {
-  const directory = fileURLToPath(new URL("fixtures/page/", import.meta.url));
-  const { outputFiles } = await build({
-    entryPoints: [`${directory}main.ts`, `${directory}worker.ts`],
-    bundle: true,
-    splitting: true,
-    write: false,
-    format: "esm",
-    target: "esnext",
-    keepNames: true,
-    conditions: ["browser"],
-    outdir: "/",
-    logLevel: "error",
-    logOverride: { "unsupported-dynamic-import": "silent" },
-  });
-  const scripts = outputFiles.map(({ path, text }) => [path, text]);
-  const html = '<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>';
-  return { "/": html, ...Object.fromEntries(scripts) };
-};
+const HTML = '<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>';
+const files = () => pageFiles(fileURLToPath(new URL("fixtures/page/", import.meta.url)), HTML);
 
 /** The page's server and its browser. */
 interface Stage {
