@@ -15,6 +15,9 @@ import {
   loadLibc,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  O_CLOEXEC,
+  POLLERR,
+  POLLHUP,
   POLLIN,
   POLLOUT,
   SHUT_RDWR,
@@ -24,10 +27,10 @@ import {
 
 const FFI_TYPES = { i32: "i32", u32: "u32", i64: "i64", address: "u64", bytes: "buffer" } as const satisfies Record<CType, string>;
 
-/** The C library, with calls that do not hold up the event loop. */
+/** The C library, with calls that do not hold up the event loop. Each of these takes a helper thread, of which Deno has 32 for all that blocks, also for reading a file. */
 export interface DenoForeign extends Foreign {
   readonly numbers: SyscallNumbers;
-  pollLater(fds: Bytes, count: number, timeoutMs: number): Promise<number>;
+  readonly readiness: Readiness;
   syscallLater(...args: Parameters<Libc["syscall"]>): Promise<number>;
 }
 
@@ -52,15 +55,140 @@ export function loadForeign(): DenoForeign {
     for (const [name, [parameters, result]] of Object.entries(CALLS)) {
       symbols[name] = { parameters: types(parameters), result: FFI_TYPES[result] };
     }
-    symbols.pollLater = { name: "poll", parameters: types(CALLS.poll[0]), result: "i32", nonblocking: true };
+    symbols.epollCreate = { name: "epoll_create1", parameters: ["i32"], result: "i32" };
+    symbols.epollControl = { name: "epoll_ctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" };
+    symbols.epollWaitLater = { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true };
     symbols.syscallLater = { name: "syscall", parameters: types(CALLS.syscall[0]), result: "i32", nonblocking: true };
-    const bound = Deno.dlopen(name, symbols).symbols as unknown as Libc & Pick<DenoForeign, "pollLater" | "syscallLater">;
-    const { mmap, pollLater, syscallLater } = bound;
+    const bound = Deno.dlopen(name, symbols).symbols as unknown as Libc & Epoll & Pick<DenoForeign, "syscallLater">;
+    const { mmap, syscallLater } = bound;
     const libc: Libc = { ...bound, mmap: (...args) => Number(mmap(...args)) };
     const view = (address: number, length: number) =>
       length === 0 ? new ArrayBuffer(0) : Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(BigInt(address))!, length);
-    return { libc, numbers, view, pollLater, syscallLater };
+    return { libc, numbers, view, readiness: new Readiness(bound, machine), syscallLater };
   });
+}
+
+/** What waits for many descriptors at a time. */
+interface Epoll extends Pick<Libc, "pipe2" | "close"> {
+  epollCreate(flags: number): number;
+  epollControl(epoll: number, action: number, fd: number, event: Bytes): number;
+  epollWaitLater(epoll: number, events: Bytes, most: number, timeoutMs: number): Promise<number>;
+}
+
+const EPOLL_CTL_ADD = 1, EPOLL_CTL_MOD = 3, EPOLLONESHOT = 1 << 30, MOST_EVENTS = 64;
+
+/** Who waits for a descriptor. */
+interface Awaited {
+  reader: (() => void) | null;
+  writer: (() => void) | null;
+}
+
+/** Tells when descriptors are ready, all of them by one call on a helper thread. */
+export class Readiness {
+  readonly #calls: Epoll;
+  /** `struct epoll_event`: 32 bits of events, then 64 of the caller's; x64 leaves no gap between them. */
+  readonly #dataAt: number;
+  readonly #awaited = new Map<number, Awaited>();
+  /** How many streams there are, and for how many waits the program goes on. */
+  #streams = 0;
+  #held = 0;
+  /** While there are streams. Closing the stopper ends the call. */
+  #epoll = -1;
+  #stopper = -1;
+  #call: Promise<number> | null = null;
+
+  constructor(calls: Epoll, machine: string) {
+    this.#calls = calls;
+    this.#dataAt = machine === "x86_64" ? 1 : 2;
+  }
+
+  /** There is a stream more. */
+  enter(): void {
+    if (this.#streams === 0) this.#open();
+    this.#streams++;
+  }
+
+  /** One is closed. */
+  leave(): void {
+    if (--this.#streams > 0) return;
+    this.#epoll = -1;
+    this.#calls.close(this.#stopper);
+  }
+
+  /** So many waits more are to keep the program alive, or fewer. */
+  hold(waits: number): void {
+    this.#held += waits;
+    if (this.#call !== null) this.#keep(this.#call);
+  }
+
+  /** Resolves once a descriptor of a stream can be read, `POLLIN`, or written, `POLLOUT`, or is broken. */
+  ready(fd: number, events: number): Promise<void> {
+    return new Promise((resolve) => {
+      let awaited = this.#awaited.get(fd);
+      if (awaited === undefined) this.#awaited.set(fd, awaited = { reader: null, writer: null });
+      if (events === POLLIN) awaited.reader = resolve;
+      else awaited.writer = resolve;
+      this.#arm(fd, awaited);
+    });
+  }
+
+  #open(): void {
+    const calls = this.#calls, ends = new Int32Array(2), epoll = calls.epollCreate(O_CLOEXEC);
+    if (epoll < 0 || calls.pipe2(ends, O_CLOEXEC) !== 0) {
+      if (epoll >= 0) calls.close(epoll);
+      throw new Error("Cannot wait for a child: no descriptor is free");
+    }
+    const [stopped, stopper] = ends;
+    calls.epollControl(epoll, EPOLL_CTL_ADD, stopped, this.#event(stopped, 0));
+    this.#epoll = epoll;
+    this.#stopper = stopper;
+    void this.#run(epoll, stopped);
+  }
+
+  async #run(epoll: number, stopped: number): Promise<void> {
+    const stride = this.#dataAt + 2, events = new Int32Array(MOST_EVENTS * stride);
+    while (this.#epoll === epoll) {
+      const call = this.#call = this.#calls.epollWaitLater(epoll, events, MOST_EVENTS, -1);
+      this.#keep(call);
+      const count = await call;
+      if (this.#call === call) this.#call = null;
+      for (let i = 0; i < count && this.#epoll === epoll; i++) this.#tell(events[i * stride + this.#dataAt], events[i * stride]);
+    }
+    this.#calls.close(stopped);
+    this.#calls.close(epoll);
+  }
+
+  #tell(fd: number, events: number): void {
+    const awaited = this.#awaited.get(fd);
+    if (awaited === undefined) return;
+    const { reader, writer } = awaited, isBroken = (events & (POLLERR | POLLHUP)) !== 0;
+    if (isBroken || (events & POLLIN) !== 0) awaited.reader = null;
+    if (isBroken || (events & POLLOUT) !== 0) awaited.writer = null;
+    if (awaited.reader === null && awaited.writer === null) this.#awaited.delete(fd);
+    else this.#arm(fd, awaited);
+    if (awaited.reader === null) reader?.();
+    if (awaited.writer === null) writer?.();
+  }
+
+  /** Has the next event of a descriptor told, once. */
+  #arm(fd: number, { reader, writer }: Awaited): void {
+    const event = this.#event(fd, (reader === null ? 0 : POLLIN) | (writer === null ? 0 : POLLOUT) | EPOLLONESHOT);
+    const control = (action: number) => this.#calls.epollControl(this.#epoll, action, fd, event) === 0;
+    // It is known from before, or it is not; a descriptor that cannot be waited for is its user's to look at.
+    if (!control(EPOLL_CTL_MOD) && !control(EPOLL_CTL_ADD)) this.#tell(fd, POLLERR);
+  }
+
+  #event(fd: number, events: number): Int32Array {
+    const words = new Int32Array(this.#dataAt + 2);
+    words[0] = events;
+    words[this.#dataAt] = fd;
+    return words;
+  }
+
+  #keep(call: Promise<number>): void {
+    if (this.#held > 0) core?.refOpPromise(call);
+    else core?.unrefOpPromise(call);
+  }
 }
 
 const FUTEX_WAIT = 0, FUTEX_WAKE = 1;
@@ -94,8 +222,8 @@ const CHUNK = 65536;
 export class DenoSocketStream implements ByteStream {
   readonly #foreign: DenoForeign;
   readonly #fd: number;
-  /** Waiting calls, for `ref` and `unref`. */
-  readonly #waiting = new Set<Promise<unknown>>();
+  /** How many waits for the descriptor there are. */
+  #waits = 0;
   #queue: Uint8Array[] = [];
   #idle: (() => void)[] = [];
   #isRef = true;
@@ -108,15 +236,17 @@ export class DenoSocketStream implements ByteStream {
   constructor(foreign: DenoForeign, fd: number) {
     this.#foreign = foreign;
     this.#fd = fd;
+    foreign.readiness.enter();
   }
 
   async #ready(events: number): Promise<void> {
-    // Polled even where the descriptor itself blocks: a parent may have made it either way.
-    const waiting = this.#foreign.pollLater(new Int32Array([this.#fd, events]), 1, -1);
-    this.#waiting.add(waiting);
-    if (!this.#isRef) core?.unrefOpPromise(waiting);
-    await waiting;
-    this.#waiting.delete(waiting);
+    const { readiness } = this.#foreign;
+    this.#waits++;
+    if (this.#isRef) readiness.hold(1);
+    // Also where the descriptor itself blocks: a parent may have made it either way.
+    await readiness.ready(this.#fd, events);
+    this.#waits--;
+    if (this.#isRef) readiness.hold(-1);
   }
 
   async #read(onBytes: (bytes: Uint8Array) => void): Promise<void> {
@@ -176,6 +306,7 @@ export class DenoSocketStream implements ByteStream {
     if (this.#reading) return void this.#foreign.libc.shutdown(this.#fd, SHUT_RDWR); // ends the reading
     this.#closed = true;
     this.#foreign.libc.close(this.#fd);
+    this.#foreign.readiness.leave();
   }
 
   flushed(): Promise<void> {
@@ -184,13 +315,13 @@ export class DenoSocketStream implements ByteStream {
   }
 
   ref(): void {
+    if (!this.#isRef) this.#foreign.readiness.hold(this.#waits);
     this.#isRef = true;
-    for (const waiting of this.#waiting) core?.refOpPromise(waiting);
   }
 
   unref(): void {
+    if (this.#isRef) this.#foreign.readiness.hold(-this.#waits);
     this.#isRef = false;
-    for (const waiting of this.#waiting) core?.unrefOpPromise(waiting);
   }
 
   close(): void {

@@ -574,6 +574,17 @@ eachMethod("many children end with 0, and many more can be ended while they star
   assert.deepEqual(mp.activeChildren(), []);
 }, { timeoutMs: 120_000 });
 
+eachMethod("files are read while many children run", async (ctx) => {
+  const queue = new ctx.Queue<string>();
+  // More than there are threads for what blocks in any runtime.
+  const children = Array.from({ length: 40 }, () => new ctx.Process({ target: work.linger, args: [queue] }).start());
+  for (const _ of children) assert.equal(await queue.get(), "up");
+  const { readFile } = await import("node:fs/promises");
+  assert.include(await readFile(new URL(import.meta.url), "utf8"), "files are read");
+  for (const child of children) child.kill();
+  for (const child of children) assert.equal(await child.join(), KILL);
+}, { methods: ["process"], timeoutMs: 120_000 });
+
 eachMethod("children killed at any moment of their start are joined", async (ctx) => {
   for (let times = 0; times < 30; times++) {
     const child = new ctx.Process({ target: work.nap, args: [30], stdio: "ignore" }).start();
