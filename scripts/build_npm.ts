@@ -120,23 +120,25 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     }
   }
   await run(["cp", "-r", `${bundled}/.`, directory], directory);
-  await nameFewer(`${directory}/adapters`);
+  await nameFewer(directory);
   // Bundlers look for the worker's URL in the text, so it is written there as it is.
   const browser = `${directory}/adapters/browser.js`, text = await Deno.readTextFile(browser);
   await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
 }
 
-/** Has only classes and declared functions named, and only those that have another name by now: to define a name takes longer than most closures live. */
+/** Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. */
 async function nameFewer(directory: string): Promise<void> {
-  const every = 'var __name=(target,value)=>__defProp(target,"name",',
-    few = every.replace("=>", "=>target.prototype===void 0||target.name===value?target:");
+  const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0?target:");
   let count = 0;
-  for await (const { name } of Deno.readDir(directory)) {
-    if (!name.endsWith(".js")) continue;
-    const text = await Deno.readTextFile(`${directory}/${name}`);
-    if (!text.includes(every)) continue;
-    await Deno.writeTextFile(`${directory}/${name}`, text.replace(every, few));
-    count++;
+  for (const inside of [directory, `${directory}/adapters`]) {
+    for await (const { name } of Deno.readDir(inside)) {
+      if (!name.endsWith(".js")) continue;
+      const text = await Deno.readTextFile(`${inside}/${name}`);
+      if (text.includes(every)) count++;
+      // Of declared functions, by themselves, or before or after others in a list.
+      const shorter = text.replace(every, few).replace(/__name\((\w+),"\1"\),|,__name\((\w+),"\2"\)|__name\((\w+),"\3"\);?/g, "");
+      await Deno.writeTextFile(`${inside}/${name}`, shorter);
+    }
   }
   if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
 }
