@@ -173,6 +173,15 @@ function startByNode(plan: StartPlan): Child {
   });
 }
 
+/** Does something to a child that may have ended since: Deno throws then, and knows it a moment before its `status` tells. */
+function unlessEnded(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // It has.
+  }
+}
+
 function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
   const { libc } = foreign, memory = plan.memory;
   /** Ours first. */
@@ -216,15 +225,9 @@ function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
       ended,
       stdout: plan.stdio === "pipe" ? child.stdout : null,
       stderr: plan.stdio === "pipe" ? child.stderr : null,
-      signal(number) {
-        try {
-          child.kill(signalName(number) as Deno.Signal);
-        } catch {
-          // It has ended since.
-        }
-      },
-      ref: () => child.ref(),
-      unref: () => child.unref(),
+      signal: (number) => unlessEnded(() => child.kill(signalName(number) as Deno.Signal)),
+      ref: () => unlessEnded(() => child.ref()),
+      unref: () => unlessEnded(() => child.unref()),
     }, sharing.parts);
   } catch (error) {
     return stillborn(path === "" ? error : cannotStart(plan, path, error));
