@@ -2,7 +2,7 @@
  * Children that are threads of a browser: dedicated workers.
  *
  * A browser tells nobody that a worker has ended. So a child says with which code it ends; and as long as it runs it holds a lock of the browser's, which its parent asks for too and is given once
- * the child is gone, however that came.
+ * the child is gone, however that came. Before it has that lock it does nothing that could end it, and who terminates it calls a method of the parent's.
  *
  * @module
  */
@@ -96,6 +96,18 @@ function locks(): Locks | undefined {
   return (navigator as { locks?: Locks }).locks;
 }
 
+/** Holds a lock as long as this thread lives. @returns Its name; null where there are none, or none for this page. */
+function holdLock(): Promise<string | null> {
+  return new Promise((resolve) => {
+    const name = `polyproc ${crypto.randomUUID?.()}`;
+    const hold = () => {
+      resolve(name);
+      return new Promise<never>(() => {});
+    };
+    (locks()?.request(name, hold) ?? Promise.resolve()).then(() => resolve(null), () => resolve(null));
+  });
+}
+
 /** In a child: its birth, and how it ends. */
 export interface ThreadBirth {
   readonly birth: Birth;
@@ -112,18 +124,22 @@ export function threadBirth(): ThreadBirth {
   const end = globalThis as unknown as End;
   const port = new WebPort(end);
   let stdio: StartPlan["stdio"] = "inherit";
+  const hear = (word: Word) => {
+    if (word[0] === "message") port.hear(word[1], word[2]);
+    else if (word[0] === "setup" && (stdio = word[1].stdio) !== "inherit") redirect(end, stdio === "pipe");
+  };
+  /** What comes before it is up; then null. */
+  let early: Word[] | null = [];
   end.addEventListener("message", ({ data }) => {
-    if (data[0] === "message") port.hear(data[1], data[2]);
-    else if (data[0] === "setup" && (stdio = data[1].stdio) !== "inherit") redirect(end, stdio === "pipe");
+    if (early === null) hear(data);
+    else early.push(data);
   });
-  const name = locks() === undefined ? null : `polyproc ${crypto.randomUUID()}`;
-  if (name === null) end.postMessage(["up", null]);
-  else {
-    void locks()!.request(name, () => {
-      end.postMessage(["up", name]);
-      return new Promise(() => {});
-    });
-  }
+  void holdLock().then((name) => {
+    end.postMessage(["up", name]);
+    const words = early!;
+    early = null;
+    for (const word of words) hear(word);
+  });
   return {
     birth: { kind: "thread", port, memory: null },
     end: (code) => end.postMessage(["end", code]),
@@ -174,14 +190,17 @@ export function startThread(plan: StartPlan, make: () => object): Child {
     plan.stdio === "pipe" ? new ReadableStream<Uint8Array>({ start: (controller) => void (streams[name] = controller) }) : null;
   const stdout = stream("out"), stderr = stream("err"), utf8 = new TextEncoder();
   let ending: Ending | null = null, isUp = false;
+  const terminate = worker.terminate.bind(worker);
   const finish = (code: number) => {
     if (ending !== null) return;
     ending = { code, signal: null };
-    worker.terminate();
+    terminate();
     for (const controller of Object.values(streams)) controller?.close();
     port.lose();
     resolve(ending);
   };
+  // The program may have the worker too, from its own function that makes them.
+  worker.terminate = () => finish(1);
   worker.addEventListener("message", ({ data }: MessageEvent<Word>) => {
     if (ending !== null) return;
     switch (data[0]) {
@@ -203,7 +222,7 @@ export function startThread(plan: StartPlan, make: () => object): Child {
     if (isUp || ending !== null) return;
     event.preventDefault();
     ending = { code: 1, signal: null };
-    worker.terminate();
+    terminate();
     port.lose();
     const why = event.message ? `: ${event.message}` : "";
     reject(

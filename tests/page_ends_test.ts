@@ -231,6 +231,26 @@ for (const [mode, headers] of [["isolated", ISOLATION], ["not isolated", {}]] as
     OPTIONS,
   );
 
+  test(
+    `workers that are terminated before they run have ended, and a pool starts others (${mode})`,
+    () =>
+      onStage(headers, async (stage) => {
+        const page = await stage.open();
+        const outcome = await page.evaluate(async () => {
+          const doomed = [1, 2, 3].map(() => new mp.Process({ target: work.square, args: [1] }).start()), pool = new mp.Pool(2);
+          const squares = pool.map(work.square, [1, 2, 3]);
+          for (const worker of workers) worker.terminate();
+          const outcome = { ends: await Promise.all(doomed.map((child) => child.join())), squares: await squares };
+          pool.close();
+          await pool.join();
+          return outcome;
+        });
+        assert.deepEqual(outcome, { ends: [1, 1, 1], squares: [1, 4, 9] });
+        await works(page);
+      }),
+    OPTIONS,
+  );
+
   for (const way of ["terminated by the page", "closed by its task"]) {
     test(`a pool's worker that is ${way} costs the task that it had, and no other (${mode})`, () =>
       onStage(headers, async (stage) => {
