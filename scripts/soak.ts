@@ -283,7 +283,7 @@ for (const method of ["process", "thread"] as const) {
     const took = await seconds(async () => {
       for (let done = 0; done < count; done += 1_000) {
         // By then the workers' heaps have grown to what they need.
-          if (early.length === 0 && done >= count / 2) {
+        if (early.length === 0 && done >= count / 2) {
           await collected();
           early = inUse();
         }

@@ -23,7 +23,7 @@ import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
 import { check, type ImapOptions, type PoolOptions, type TaskOptions, taskOptions, tellProgress, WHOLE } from "./pool_options.ts";
 import { PipeRoute } from "./pool_pipes.ts";
 import { TaskQueue } from "./pool_queue.ts";
-import { FAILED, FLAG_CARGO, FLAG_MAP, PARTLY, Slabs } from "./pool_record.ts";
+import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
 import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
 import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
 import { AsyncResult, DONE, SENT, type Task, type TaskOwner, WAITING } from "./pool_task.ts";
@@ -181,20 +181,17 @@ export class PoolCore implements CrewOwner, Listener {
   /** Takes a task. @throws What `Pool.apply` names. */
   submit(order: Order): Task {
     const { fn, args, flags, weight, owner, options, isPatient, isRest = false, path, site, taken } = order;
-    const checkWanted = () => {
-      if (!isRest || this.#state !== "closed") this.checkOpen();
-      options.signal?.throwIfAborted();
-    };
-    checkWanted();
+    this.#checkWanted(isRest, options.signal);
     const { maxQueue = Infinity, retries = 0 } = this.#options;
     if (maxQueue < Infinity && !isPatient && this.outstanding - this.#running >= maxQueue) {
       throw new Full(`The pool has ${maxQueue} tasks waiting already: wait for some, or make maxQueue larger`);
     }
     const number = this.#functions.numberOf(fn);
     for (const buffer of options.transfer ?? NO_BUFFERS) move(buffer, [buffer]);
-    const message: Message = encode(args, { path, move: this.#isThread, dense: (flags & FLAG_MAP) !== 0 ? args : undefined });
+    // A call takes what is in the array, and nothing else of it.
+    const message: Message = encode(args, { path, move: this.#isThread, dense: args });
     // A getter may have ended the pool.
-    checkWanted();
+    this.#checkWanted(isRest, options.signal);
     const { shared } = message;
     const id = this.#nextId++;
     const piece = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
@@ -226,6 +223,12 @@ export class PoolCore implements CrewOwner, Listener {
     taken?.(task);
     this.#flushSoon();
     return task;
+  }
+
+  /** Throws unless a task may still be taken. */
+  #checkWanted(isRest: boolean, signal: AbortSignal | undefined): void {
+    if (!isRest || this.#state !== "closed") this.checkOpen();
+    signal?.throwIfAborted();
   }
 
   /** Gives a task up. False if it is over. */
