@@ -81,12 +81,19 @@ export class ArenaHome implements Home {
   }
 
   #revive(words: readonly number[], what: string): Block {
-    const block = this.find(words);
-    // Whoever received it holds it already, unless it came through another memory.
-    if (block === null || !this.me.hold(block, words[3])) {
-      throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+    const { parker } = this.me;
+    // A thread that was terminated and does not know yet finds nothing any more, which is no error: it ends here.
+    parker.begin();
+    try {
+      const block = this.find(words);
+      // Whoever received it holds it already, unless it came through another memory.
+      if (block === null || !this.me.hold(block, words[3])) {
+        throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
+      }
+      return block;
+    } finally {
+      parker.end();
     }
-    return block;
   }
 
   #ring(block: Block, rules: Rules): ArenaRing {
