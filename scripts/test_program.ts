@@ -50,6 +50,8 @@ class Report {
   running: string | null = null;
   hungAt: number = performance.now() + QUIET_MS;
   readonly #tail: string[] = [];
+  /** How many of the last lines were said in the test that runs. */
+  #said = 0;
   #inFailure = false;
 
   line(line: string): void {
@@ -58,16 +60,18 @@ class Report {
       const summary = SUMMARY.exec(line);
       if (summary !== null) this.summary = summary;
       else if (this.#inFailure) this.failures[this.failures.length - 1] += `\n${line}`;
-      if (line.trim() !== "") this.#tail.push(line);
+      if (line.trim() !== "") this.#said = Math.min(this.#tail.push(line), this.#said + 1);
       if (this.#tail.length > 30) this.#tail.shift();
       return;
     }
+    const said = kind === "FAIL" && this.#said > 0 ? quote(this.#tail.slice(-this.#said)) : "";
+    this.#said = 0;
     this.#inFailure = kind === "FAIL";
     this.running = null;
     this.hungAt = performance.now() + QUIET_MS;
     if (kind === "ok") this.passed++;
     else if (kind === "skip") this.skipped.push(rest);
-    else if (kind === "FAIL") this.failures.push(line);
+    else if (kind === "FAIL") this.failures.push(line + said);
     else {
       const [limitMs, ...name] = rest.split(" ");
       this.running = name.join(" ");
@@ -76,8 +80,12 @@ class Report {
   }
 
   get tail(): string {
-    return this.#tail.map((line) => `\n  | ${line}`).join("");
+    return quote(this.#tail);
   }
+}
+
+function quote(lines: readonly string[]): string {
+  return lines.map((line) => `\n  | ${line}`).join("");
 }
 
 const running = new Map<number, { mark: string; temporary: string }>();
