@@ -81,6 +81,8 @@ const EPOLL_CTL_ADD = 1, EPOLL_CTL_MOD = 3, EPOLLONESHOT = 1 << 30, MOST_EVENTS 
 interface Awaited {
   reader: (() => void) | null;
   writer: (() => void) | null;
+  /** Which of all armings its last was: events tell it back. */
+  serial: number;
 }
 
 /** Tells when descriptors are ready, all of them by one call on a helper thread. */
@@ -89,6 +91,8 @@ export class Readiness {
   /** `struct epoll_event`: 32 bits of events, then 64 of the caller's; x64 leaves no gap between them. */
   readonly #dataAt: number;
   readonly #awaited = new Map<number, Awaited>();
+  /** Of what was armed last. */
+  #serial = 0;
   /** How many streams there are, and for how many waits the program goes on. */
   #streams = 0;
   #held = 0;
@@ -113,6 +117,8 @@ export class Readiness {
     if (--this.#streams > 0) return;
     this.#epoll = -1;
     this.#calls.close(this.#stopper);
+    // A thread that ended before the call returns would leave its descriptors behind.
+    if (this.#call !== null) core?.refOpPromise(this.#call);
   }
 
   /** So many waits more are to keep the program alive, or fewer. */
@@ -125,7 +131,7 @@ export class Readiness {
   ready(fd: number, events: number): Promise<void> {
     return new Promise((resolve) => {
       let awaited = this.#awaited.get(fd);
-      if (awaited === undefined) this.#awaited.set(fd, awaited = { reader: null, writer: null });
+      if (awaited === undefined) this.#awaited.set(fd, awaited = { reader: null, writer: null, serial: 0 });
       if (events === POLLIN) awaited.reader = resolve;
       else awaited.writer = resolve;
       this.#arm(fd, awaited);
@@ -139,7 +145,7 @@ export class Readiness {
       throw new Error("Cannot wait for a child: no descriptor is free");
     }
     const [stopped, stopper] = ends;
-    calls.epollControl(epoll, EPOLL_CTL_ADD, stopped, this.#event(stopped, 0));
+    calls.epollControl(epoll, EPOLL_CTL_ADD, stopped, this.#event(stopped, 0, 0));
     this.#epoll = epoll;
     this.#stopper = stopper;
     void this.#run(epoll, stopped);
@@ -152,7 +158,11 @@ export class Readiness {
       this.#keep(call);
       const count = await call;
       if (this.#call === call) this.#call = null;
-      for (let i = 0; i < count && this.#epoll === epoll; i++) this.#tell(events[i * stride + this.#dataAt], events[i * stride]);
+      for (let at = 0; at < count * stride && this.#epoll === epoll; at += stride) {
+        const fd = events[at + this.#dataAt];
+        // Another serial: it was armed anew since, which tells again what still holds, or is another file by now.
+        if (this.#awaited.get(fd)?.serial === events[at + this.#dataAt + 1]) this.#tell(fd, events[at]);
+      }
     }
     this.#calls.close(stopped);
     this.#calls.close(epoll);
@@ -171,17 +181,20 @@ export class Readiness {
   }
 
   /** Has the next event of a descriptor told, once. */
-  #arm(fd: number, { reader, writer }: Awaited): void {
-    const event = this.#event(fd, (reader === null ? 0 : POLLIN) | (writer === null ? 0 : POLLOUT) | EPOLLONESHOT);
+  #arm(fd: number, awaited: Awaited): void {
+    const { reader, writer } = awaited;
+    this.#serial = awaited.serial = this.#serial + 1 | 0;
+    const event = this.#event(fd, (reader === null ? 0 : POLLIN) | (writer === null ? 0 : POLLOUT) | EPOLLONESHOT, awaited.serial);
     const control = (action: number) => this.#calls.epollControl(this.#epoll, action, fd, event) === 0;
     // It is known from before, or it is not; a descriptor that cannot be waited for is its user's to look at.
     if (!control(EPOLL_CTL_MOD) && !control(EPOLL_CTL_ADD)) this.#tell(fd, POLLERR);
   }
 
-  #event(fd: number, events: number): Int32Array {
+  #event(fd: number, events: number, serial: number): Int32Array {
     const words = new Int32Array(this.#dataAt + 2);
     words[0] = events;
     words[this.#dataAt] = fd;
+    words[this.#dataAt + 1] = serial;
     return words;
   }
 

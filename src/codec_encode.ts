@@ -560,23 +560,29 @@ function writeDictionary(object: object): void {
   }
 }
 
-/** Whether an array has no holes and no named properties, which would otherwise be lost unnoticed. */
-function isDense(array: readonly unknown[], length: number): boolean {
-  if (length <= INDEXES.length) {
-    const keys = Object.keys(array);
-    return keys.length === length && (length === 0 || keys[length - 1] === INDEXES[length - 1]);
-  }
+/** What of an array is to be written; null if it has holes or named properties, which would otherwise be lost unnoticed. */
+function elementsOf(array: readonly unknown[], length: number): readonly unknown[] | null {
+  if (length <= INDEXES.length) return isDense(array, length) ? array : null;
   // V8 lists the values of many elements far faster than their names.
-  if (Object.values(array).length !== length) return false;
+  const values = Object.values(array);
+  if (values.length !== length) return null;
   for (let i = 0; i < length; i++) {
-    if (array[i] === undefined && !hasOwnProperty.call(array, i)) return false;
+    const value = values[i], element = array[i];
+    // As a hole and a named property make it, or a getter that does not give the same again: then what it gave first counts.
+    if (value !== element && (value === value || element === element)) return isDense(array, length) ? values : null;
+    if (value === undefined && !hasOwnProperty.call(array, i)) return null;
   }
-  return true;
+  return array;
 }
 
-function writeArray(array: readonly unknown[]): void {
-  const { length } = array;
-  if (array !== dense && !isDense(array, length)) return writeSparse(array, Object.keys(array));
+function isDense(array: readonly unknown[], length: number): boolean {
+  const keys = Object.keys(array);
+  return keys.length === length && (length === 0 || keys[length - 1] === (INDEXES[length - 1] ?? String(length - 1)));
+}
+
+function writeArray(whole: readonly unknown[]): void {
+  const { length } = whole, array = whole === dense ? whole : elementsOf(whole, length);
+  if (array === null) return writeSparse(whole, Object.keys(whole));
   if (pos > room) grow(0);
   if (length < 16) {
     buf[pos++] = SHORT_ARRAY | length;

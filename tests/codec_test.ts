@@ -335,6 +335,19 @@ test("getters and codecs throw their own errors", () => {
   same({ a: 1 }, round({ a: 1 }));
 });
 
+test("of an element that is read again otherwise, the first reading arrives", () => {
+  for (const length of [10, 20, 400]) {
+    const elements: unknown[] = Array(length).fill(7), given = [1, 2, 3, 4];
+    Object.defineProperty(elements, 3, { enumerable: true, get: () => given.shift() });
+    same([7, 7, 7, 1, ...Array(length - 4).fill(7)], round(elements));
+    // As many values as elements, and yet one of them is missing.
+    const gapped: Any = Array(length).fill(7);
+    delete gapped[5];
+    gapped.note = "n";
+    same(gapped, round(gapped));
+  }
+});
+
 test("values as deep as memory allows arrive", () => {
   for (
     const wrap of [

@@ -187,3 +187,14 @@ eachMethod("children one after another leave descriptors, threads and memory as 
   await until("threads are as before", () => usage().threads <= before.threads + 4);
   assert.isBelow(usage().rss, before.rss + 60);
 }, { timeoutMs: 120_000, needs: () => process.platform === "linux" ? null : "there is no /proc" });
+
+test("threads that had a process each leave no descriptor behind", async () => {
+  const ctx = mp.getContext("thread"), fds = () => readdirSync("/proc/self/fd").length;
+  const run = async (count: number) => {
+    for (let i = 0; i < count; i++) assert.equal(await new ctx.Process({ target: work.joinProcess }).start().join(), 0);
+  };
+  await run(4);
+  const before = fds();
+  await run(12);
+  await until("descriptors are as before", () => fds() <= before + 2);
+}, { timeoutMs: 60_000, needs: (can) => process.platform === "linux" ? needsProcesses(can) : "there is no /proc" });
