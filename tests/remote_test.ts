@@ -43,9 +43,9 @@ async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
   return await new Response(stream).text();
 }
 
-async function drain(queue: mp.Queue<number | null>): Promise<number[]> {
-  const items: number[] = [];
-  while (!queue.empty()) items.push(await queue.get() as number);
+async function drain<T>(queue: mp.Queue<T>): Promise<Exclude<T, null>[]> {
+  const items: Exclude<T, null>[] = [];
+  while (!queue.empty()) items.push(await queue.get() as Exclude<T, null>);
   return items;
 }
 
@@ -66,15 +66,16 @@ test("what a child put without awaiting arrives in order, before the child is jo
 
 test("siblings talk through a pipe that is neither's", async () => {
   const [here, there] = context.Pipe();
-  const queue = new context.Queue<number | null>();
-  const echo = new context.Process({ target: child.echo, args: [there] }).start();
+  const queue = new context.Queue<number | null>(), taken = new context.Queue<unknown>();
+  const receiver = new context.Process({ target: child.forward, args: [there, taken] }).start();
   await here.send({ deep: [1n, new Map([[1, 2]])] });
-  assert.deepEqual(await here.recv(), { deep: [1n, new Map([[1, 2]])] });
+  assert.deepEqual(await taken.get(), { deep: [1n, new Map([[1, 2]])] });
   const sender = new context.Process({ target: child.put, args: [queue, 0, 3, here] }).start();
   assert.equal(await sender.join(), 0);
   // The sender's end went with it.
-  assert.equal(await echo.join(), 0);
+  assert.equal(await receiver.join(), 0);
   assert.deepEqual(await drain(queue), [0, 1, 2]);
+  assert.deepEqual(await drain(taken), [0, 1, 2]);
 });
 
 test("a queue made in a child outlives it, and is filled by a grandchild", async () => {
