@@ -153,9 +153,7 @@ export class Arena {
       head[at + L.SLOT_PARENT] = parent;
       head[at + L.SLOT_DOOR] = 0;
       head[at + L.SLOT_DOOR + 1] = 0;
-      head[at + L.SLOT_INSIDE] = 0;
-      head[at + L.SLOT_STOP] = 0;
-      head[at + L.SLOT_LOADING] = 0;
+      head[at + L.SLOT_GATE] = generation << L.GATE_BITS;
       Atomics.store(head, at + L.SLOT_PHASE, L.PHASE_RESERVED);
       return ident;
     }
@@ -164,10 +162,28 @@ export class Arena {
     );
   }
 
-  /** Forbids a thread that was terminated to begin to use the memory: it may run on for a while. */
-  stop(ident: number): void {
-    const slot = ident & L.IDENT_SLOT_MASK;
-    if (this.identOf(slot) === ident) Atomics.store(this.#head, this.slot(slot) + L.SLOT_STOP, 1);
+  /** The `GATE_` bits of a thread; none where the slot is another's by now. */
+  gate(ident: number): number {
+    const gate = Atomics.load(this.#head, this.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_GATE);
+    return gate >>> L.GATE_BITS === ident >>> L.IDENT_SLOT_BITS ? gate & (1 << L.GATE_BITS) - 1 : 0;
+  }
+
+  /** Sets and clears `GATE_` bits of a thread. False, and nothing is changed, if the slot is another's by now, or a bit of `unless` is set. */
+  turnGate(ident: number, set: number, clear: number, unless = 0): boolean {
+    const at = this.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_GATE, head = this.#head;
+    for (;;) {
+      const gate = Atomics.load(head, at);
+      if (gate >>> L.GATE_BITS !== ident >>> L.IDENT_SLOT_BITS || (gate & unless) !== 0) return false;
+      if (Atomics.compareExchange(head, at, gate, gate & ~clear | set) === gate) return true;
+    }
+  }
+
+  /** Whether a thread is using the memory, and runs. What it uses may be neither taken from it nor given to another. */
+  isInside(ident: number): boolean {
+    if ((this.gate(ident) & L.GATE_INSIDE) === 0) return false;
+    const slot = ident & L.IDENT_SLOT_MASK, at = this.slot(slot);
+    const pid = this.#head[at + L.SLOT_PID], tid = this.#head[at + L.SLOT_TID];
+    return pid === 0 || this.memory.alive(slot, { pid, tid }); // it is about to say who it is
   }
 
   /** Forbids a reserved participant to attach. False if it has attached already, or is gone. */
@@ -186,14 +202,14 @@ export class Arena {
     switch (Atomics.load(head, at + L.SLOT_PHASE)) {
       case L.PHASE_ATTACHED:
         // A thread that was stopped and is not inside will never be again, whether or not it still runs.
-        if (Atomics.load(head, at + L.SLOT_STOP) !== 0 && Atomics.load(head, at + L.SLOT_INSIDE) === 0) return false;
+        if ((this.gate(ident) & (L.GATE_STOP | L.GATE_INSIDE)) === L.GATE_STOP) return false;
         // Where the kernel cannot be asked for a thread, it lives as long as the one that started it, which hears of its end, or takes it along.
         if (this.memory.kind === "shared" && head[at + L.SLOT_TID] === 0 && !this.#isParentAlive(at)) return false;
         return this.memory.alive(slot, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
       case L.PHASE_RESERVED:
         return this.#isParentAlive(at) || this.memory.alive(slot, { pid: 0, tid: 0 });
       case L.PHASE_DEAD:
-        return false;
+        return this.isInside(ident); // attaching when that was forbidden
       default: // being reserved at this very moment
         return true;
     }

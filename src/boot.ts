@@ -150,14 +150,11 @@ async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene:
 /** Finds the target; whoever ends this thread meanwhile waits for that, see `launch.ts`. */
 async function importTarget(target: TargetSpec, world: World): Promise<Awaited<ReturnType<typeof loadTarget>>> {
   const me = world.openHome("thread")?.me;
-  const say = (isLoading: number) => {
-    if (me !== undefined) Atomics.store(me.arena.head, me.arena.slot(me.slot) + L.SLOT_LOADING, isLoading);
-  };
-  say(1);
+  me?.arena.turnGate(me.ident, L.GATE_LOADING, 0);
   try {
     return await loadTarget(target);
   } finally {
-    say(0);
+    me?.arena.turnGate(me.ident, 0, L.GATE_LOADING);
   }
 }
 

@@ -262,7 +262,7 @@ function start(
       if (!isThread) return;
       for (const { home, ident } of seats) {
         home.me.arena.condemn(ident);
-        home.me.arena.stop(ident);
+        home.me.arena.turnGate(ident, L.GATE_STOP, 0);
         // Asleep in foreign code, it is not woken by being terminated.
         home.me.parker.ring(ident & L.IDENT_SLOT_MASK);
       }
@@ -299,19 +299,14 @@ function listen(child: Child, branch: Branch, onCargo: OnCargo | null, onError: 
 
 /** Whether a thread has imported its modules: Node takes the whole program down if it is terminated at certain moments of importing one that awaits something. */
 function isLoaded(seats: readonly Seat[]): boolean {
-  return seats.every(({ home: { me: { arena } }, ident }) => {
-    const slot = ident & L.IDENT_SLOT_MASK;
-    return arena.identOf(slot) !== ident || Atomics.load(arena.head, arena.slot(slot) + L.SLOT_LOADING) === 0;
-  });
+  return seats.every(({ home, ident }) => (home.me.arena.gate(ident) & L.GATE_LOADING) === 0);
 }
 
 /** A thread that was terminated may run on for a while after its end was told: until then nothing may be taken from it. */
 async function gone({ home, ident }: Seat): Promise<void> {
   const { arena } = home.me;
-  const slot = ident & L.IDENT_SLOT_MASK;
-  if (arena.identOf(slot) !== ident) return;
-  arena.stop(ident);
-  await until(LAST_STEPS_MS, () => Atomics.load(arena.head, arena.slot(slot) + L.SLOT_INSIDE) === 0 || !arena.isAlive(ident));
+  arena.turnGate(ident, L.GATE_STOP, 0);
+  await until(LAST_STEPS_MS, () => !arena.isInside(ident));
 }
 
 /** Looks every 2 ms, without keeping the program alive for more than the time given. */

@@ -62,11 +62,16 @@ export const SLOT_PARENT = 6;
 /** Two words that `Memory.rouse` needs. */
 export const SLOT_DOOR = 7;
 export const SLOT_GENERATION = 10;
-/** Threads: whether it is using the memory now; and 1 once it may not begin to any more, since it was terminated. */
-export const SLOT_INSIDE = 11;
-export const SLOT_STOP = 12;
-/** Threads: 1 while the module of its target is being imported. */
-export const SLOT_LOADING = 13;
+/** Threads: the generation, and below it the `GATE_` bits. In one word, so that a thread that runs on after its end was told changes nothing for the next one there. */
+export const SLOT_GATE = 11;
+
+/** It is using the memory now. */
+export const GATE_INSIDE = 1;
+/** It was terminated, and may not begin to any more. */
+export const GATE_STOP = 2;
+/** The module of its target is being imported. */
+export const GATE_LOADING = 4;
+export const GATE_BITS = 3;
 
 export const PHASE_FREE = 0;
 /** A parent made it for a child that it is about to start. */

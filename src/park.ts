@@ -141,8 +141,8 @@ export class Parker {
   #isDetached = false;
   /** Whether it stands for a process elsewhere: then what it waits for does not keep this program alive. */
   isGuest = false;
-  /** Whether this is a thread that may run on after it was terminated: Deno waits until it yields, which may be never. */
-  mayOutliveItself = false;
+  /** Whether this is a thread that another started. It may run on after it was terminated: Deno waits until it yields, which may be never. */
+  readonly #isChildThread: boolean;
   /** How often it was told that it was terminated. */
   #stops = 0;
   /** How many uses of the memory this thread is in. */
@@ -159,41 +159,45 @@ export class Parker {
    * @param ident What {@linkcode Arena.reserve} gave.
    * @param at Process and thread, for the kernel's answer.
    * @param mayBlock Whether this thread may block.
+   * @param isChildThread Whether it is a thread that another started.
    */
-  constructor(arena: Arena, ident: number, at: { pid: number; tid: number }, mayBlock: boolean) {
+  constructor(arena: Arena, ident: number, at: { pid: number; tid: number }, mayBlock: boolean, isChildThread: boolean) {
     this.arena = arena;
     this.ident = ident;
     this.slot = ident & L.IDENT_SLOT_MASK;
     this.#head = arena.head;
     this.#at = arena.slot(this.slot);
     this.mayBlock = mayBlock;
+    this.#isChildThread = isChildThread;
     this.#epoch = this.#threadEpoch = Atomics.load(this.#head, L.EPOCH);
     // The slot may be another's by now.
-    if (arena.identOf(this.slot) !== ident) throw new Unwanted();
-    const door = arena.memory.attach(this.slot, () => this.#onRing());
+    if (isChildThread ? !arena.turnGate(ident, L.GATE_INSIDE, 0, L.GATE_STOP) : arena.identOf(this.slot) !== ident) throw new Unwanted();
+    try {
+      this.#attach(at);
+    } finally {
+      if (isChildThread) arena.turnGate(ident, 0, L.GATE_INSIDE);
+    }
+  }
+
+  #attach(at: { pid: number; tid: number }): void {
     this.#head[this.#at + L.SLOT_PID] = at.pid;
     this.#head[this.#at + L.SLOT_TID] = at.tid;
+    const door = this.arena.memory.attach(this.slot, () => this.#onRing());
     this.#head[this.#at + L.SLOT_DOOR] = door[0];
     this.#head[this.#at + L.SLOT_DOOR + 1] = door[1];
     if (
       Atomics.compareExchange(this.#head, this.#at + L.SLOT_PHASE, L.PHASE_RESERVED, L.PHASE_ATTACHED) !== L.PHASE_RESERVED ||
-      arena.identOf(this.slot) !== ident
+      this.arena.identOf(this.slot) !== this.ident
     ) {
       throw new Unwanted();
     }
   }
 
   /**
-   * Before the memory is used, {@linkcode Parker.end} afterwards. A thread that was terminated and does not know yet must not begin: its place may be another's. It says that it is inside, then
-   * looks whether it may; who terminated it says that it may not, then looks whether it is inside. One of them sees the other.
+   * Before the memory is used, {@linkcode Parker.end} afterwards. A thread that was terminated and does not know yet must not begin: its place may be another's.
    */
   begin(): void {
-    if (!this.mayOutliveItself || this.#depth++ > 0) return;
-    if (Atomics.load(this.#head, this.#at + L.SLOT_IDENT) === this.ident) {
-      Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 1);
-      if (Atomics.load(this.#head, this.#at + L.SLOT_STOP) === 0) return;
-      Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 0);
-    }
+    if (!this.#isChildThread || this.#depth++ > 0 || this.arena.turnGate(this.ident, L.GATE_INSIDE, 0, L.GATE_STOP)) return;
     this.#depth = 0;
     // It is over as soon as its code yields. If that only tries again, it waits here.
     if (++this.#stops < MOST_STOPS) throw new Stopped();
@@ -202,7 +206,7 @@ export class Parker {
   }
 
   end(): void {
-    if (this.mayOutliveItself && --this.#depth === 0) Atomics.store(this.#head, this.#at + L.SLOT_INSIDE, 0);
+    if (this.#isChildThread && --this.#depth === 0) this.arena.turnGate(this.ident, 0, L.GATE_INSIDE);
   }
 
   isAlive(ident: number): boolean {

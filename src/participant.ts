@@ -55,12 +55,13 @@ export class Participant {
    * @param ident A reserved one.
    * @param at The calling process and thread.
    * @param mayBlock Whether this thread may block.
+   * @param isChildThread Whether it is a thread that another started.
    */
-  constructor(arena: Arena, ident: number, at: ThreadId, mayBlock: boolean) {
+  constructor(arena: Arena, ident: number, at: ThreadId, mayBlock: boolean, isChildThread = false) {
     this.arena = arena;
     this.ident = ident;
     this.slot = ident & L.IDENT_SLOT_MASK;
-    this.parker = new Parker(arena, ident, at, mayBlock);
+    this.parker = new Parker(arena, ident, at, mayBlock, isChildThread);
     this.heap = new Heap(arena, this.parker);
     this.parker.onLook = () => this.lookAround();
   }
@@ -257,6 +258,7 @@ export class Participant {
         if (holdings > 0 && heap.isCurrent(block) && !this.#isWanted(block, KINDS.get(block.kind)!)) this.holdersChanged(block);
       }
       arena.memory.detach(slot);
+      Atomics.store(arena.head, at + L.SLOT_GATE, 0);
       Atomics.store(arena.head, at + L.SLOT_IDENT, 0);
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_FREE);
       return true;

@@ -198,9 +198,7 @@ export class World {
 
   #join(method: StartMethod, arena: Arena, ident: number, mayBlock: boolean): ArenaHome {
     const { adapter } = this;
-    const me = new Participant(arena, ident, adapter.thread(), mayBlock);
-    me.parker.mayOutliveItself = adapter.birth?.kind === "thread";
-    return new ArenaHome(method, me);
+    return new ArenaHome(method, new Participant(arena, ident, adapter.thread(), mayBlock, adapter.birth?.kind === "thread"));
   }
 
   #makeMapped(): MappedMemory {

@@ -603,7 +603,7 @@ eachMethod("children can be killed while their module waits for another that awa
     const child = start();
     await sleep(usualMs * (0.4 + 0.6 * Math.random()));
     child.kill();
-    assert.include([0, KILL], await child.join());
+    assert.include([0, KILL], await child.join(), String(child.error));
   }
 }, { methods: ["thread"], timeoutMs: 120_000 });
 

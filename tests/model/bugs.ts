@@ -25,6 +25,27 @@ function move(file: string, text: string, before: string): Edit[] {
 /** All bugs. */
 export const BUGS: readonly Bug[] = [
   {
+    name: "a thread attaches without saying that it is inside",
+    edits: [change("park", "isChildThread ? !arena.turnGate(ident, L.GATE_INSIDE, 0, L.GATE_STOP) : ")],
+    in: "a thread starts, is terminated, and its place is another's",
+  },
+  {
+    name: "a thread looks whether it may, then says that it is inside",
+    edits: [
+      change(
+        "arena",
+        "if (Atomics.compareExchange(head, at, gate, gate & ~clear | set) === gate) return true;",
+        "Atomics.store(head, at, gate & ~clear | set); return true;",
+      ),
+    ],
+    in: "a thread starts, is terminated, and its place is another's",
+  },
+  {
+    name: "a thread opens the gate of another",
+    edits: [change("arena", "gate >>> L.GATE_BITS !== ident >>> L.IDENT_SLOT_BITS || ")],
+    in: "a thread starts, is terminated, and its place is another's",
+  },
+  {
     name: "who leaves a monitor looks for waiters before it leaves",
     edits: [
       change(

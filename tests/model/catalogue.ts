@@ -14,6 +14,7 @@ import { ringPlot } from "./rings.ts";
 import type { Me, PlayOptions, Plot, Stage } from "./scenario.ts";
 import { type SemaphorePlan, semaphorePlot } from "./semaphores.ts";
 import { sleepPlot } from "./sleeps.ts";
+import { threadPlot } from "./threads.ts";
 
 /** A scenario with a name. */
 export interface Case {
@@ -44,6 +45,13 @@ const large = { limit: 20_000_000 };
 
 /** All scenarios. */
 export const CASES: readonly Case[] = [
+  // Places.
+  {
+    name: "a thread starts, is terminated, and its place is another's",
+    write: threadPlot(),
+    roles: ["FIRST", "PARENT", "NEXT"],
+    least: 1_000,
+  },
   // Monitors.
   { name: "two enter a monitor twice each", write: monitorPlot({ rounds: 2, deaths: 0 }), roles: AB, least: 10_000 },
   { name: "two enter a monitor, one may die", write: monitorPlot({ rounds: 1, deaths: 1 }), roles: AB, least: 4_000 },
