@@ -6,6 +6,7 @@
 
 import type { Adapter, Birth, Capabilities, Child, Ending, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { ProcessError } from "../src/errors.ts";
+import { Stopped } from "../src/park.ts";
 import { findExport } from "../src/target_search.ts";
 import { type ByteStream, FramedPort } from "./channel.ts";
 import { ChildProcess } from "./child_process.ts";
@@ -115,11 +116,14 @@ function takeBirth(): Birth | null {
   }
   main = thread.data.main;
   nodeProcess().argv[1] = main;
-  // Deno's own exit from a thread skips the hooks.
+  // Deno's own exit from a thread skips the hooks. And returns: `process.exit` then turns in a circle until it is ended, which is never where the parent terminated the thread before.
   const { exit } = Deno;
   let isExiting = false;
   (Deno as { exit: (code?: number) => never }).exit = (code) => {
-    if (isExiting) return exit(code); // `process.exit` ends here
+    if (isExiting) { // `process.exit` ends here
+      exit(code);
+      throw new Stopped();
+    }
     isExiting = true;
     return nodeProcess().exit(code ?? Deno.exitCode);
   };

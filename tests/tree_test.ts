@@ -188,6 +188,26 @@ eachMethod("children one after another leave descriptors, threads and memory as 
   assert.isBelow(usage().rss, before.rss + 60);
 }, { timeoutMs: 120_000, needs: () => process.platform === "linux" ? null : "there is no /proc" });
 
+test("threads that exit when they were terminated already do not run on", async () => {
+  const ctx = mp.getContext("thread"), threads = () => readdirSync("/proc/self/task").length;
+  const run = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const queue = new ctx.Queue<string>(), child = new ctx.Process({ target: work.exitLater, args: [queue] }).start();
+      assert.equal(await queue.get(), "up");
+      child.kill();
+      assert.equal(await child.join(), -9);
+      queue.close();
+    }
+  };
+  await run(1);
+  const before = threads();
+  await run(8);
+  await until("threads are as before", () => threads() <= before + 4);
+}, {
+  timeoutMs: 60_000,
+  needs: (can) => process.platform === "linux" ? (can.startMethods.includes("thread") ? null : "no threads") : "there is no /proc",
+});
+
 test("threads that had a process each leave no descriptor behind", async () => {
   const ctx = mp.getContext("thread"), fds = () => readdirSync("/proc/self/fd").length;
   const run = async (count: number) => {
