@@ -190,7 +190,7 @@ function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
   const { libc } = foreign, memory = plan.memory;
   /** Ours first. */
   const pair = new Int32Array([-1, -1]);
-  let fd = -1, path = "";
+  let fd = -1, path = "", stream: DenoSocketStream | null = null;
   try {
     if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) {
       throw new ProcessError("Cannot make a socket pair: no descriptor is free");
@@ -215,14 +215,15 @@ function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
       stdout: output,
       stderr: output,
     });
+    // It may need a descriptor more, which is to be missed before there is a child.
+    stream = new DenoSocketStream(foreign, pair[0]);
+    pair[0] = -1;
     // `Deno.Command` hands on whatever is not close-on-exec, under its number: so these are, but for this moment.
     for (const inherited of [pair[1], fd]) if (inherited >= 0) libc.ioctl(inherited, FIONCLEX);
     const child = spawning.spawn();
     const ended = child.status.then(({ code, signal }): Ending =>
       signal === null ? { code, signal: null } : { code: null, signal: signalNumber(signal) }
     );
-    const stream = new DenoSocketStream(foreign, pair[0]);
-    pair[0] = -1;
     return new ChildProcess({
       pid: child.pid,
       port: new FramedPort(stream),
@@ -234,6 +235,7 @@ function startByCommand(plan: StartPlan, foreign: DenoForeign): Child {
       unref: () => unlessEnded(() => child.unref()),
     }, sharing.parts);
   } catch (error) {
+    stream?.close();
     return stillborn(path === "" ? error : cannotStart(plan, path, error));
   } finally {
     for (const left of [...pair, fd]) if (left >= 0) libc.close(left);

@@ -165,6 +165,15 @@ test("a program that starts processes some time after its import, without a main
   assert.include(err, "main guard");
 });
 
+test("where descriptors are missing a child is not started, which is told, or runs", async () => {
+  const { out, err, code } = await runProgram("scarce", { descriptors: 200 });
+  assert.equal(code, 0, err);
+  const starts = out.trim().split(/\n?free \d+\n/).slice(1);
+  for (const start of starts) assert.match(start, /^failed ProcessError$|^child \d+\nchild done\njoined 0$/);
+  assert.match(starts[0], /^failed/);
+  assert.match(starts.at(-1)!, /joined 0$/);
+}, { needs: (can) => process.platform === "linux" ? needsProcesses(can) : "there is no ulimit" });
+
 test("a target that starts itself again is no mistake", async () => {
   const { out, err, code } = await runProgram("recursion");
   assert.equal(code, 0, err);
