@@ -19,7 +19,7 @@ export interface FutureTask {
 
 /** What will come of a call that was submitted to an executor; it can be awaited. Python: `concurrent.futures.Future`. */
 export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
-  readonly #result = new AsyncResult<T>(() => false);
+  readonly #result = new AsyncResult<T>(null);
   #task: FutureTask | null = null;
   #error: unknown;
   #state: "pending" | "done" | "failed" | "cancelled" = "pending";

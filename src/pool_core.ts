@@ -43,7 +43,7 @@ const LOOK_MS = 3_600_000;
 const AHEAD_MICROS = 20_000, RECORD_MICROS = 200;
 /** … where there are tasks of different priorities. */
 const AHEAD_RANKED_MICROS = 500;
-const MOST_AHEAD = 4096, MOST_IN_RECORD = 128, RECORD_BYTES = 12_288, AHEAD_BYTES = 2 ** 22;
+const MOST_AHEAD = 4096, MOST_IN_RECORD = 512, RECORD_BYTES = 32_768, AHEAD_BYTES = 2 ** 22;
 /** How often, at the least, to look whether tasks wait in the hands of a busy worker while others have none. */
 const SPREAD_MS = 5;
 /** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
@@ -160,17 +160,25 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   apply(fn: Target, args: readonly unknown[], options: TaskOptions | undefined): AsyncResult {
-    let task: Task | null = null;
-    const result = new AsyncResult(() => task !== null && this.cancel(task, cancelled()));
+    const owner = new Call(this);
     try {
       if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${String(args)}`);
-      const checked = taskOptions(options);
-      const owner = new Call(result, checked);
-      task = this.submit({ fn, args, flags: 0, weight: 1, owner, options: checked, isPatient: false, path: "args", site: this.site() });
+      const checked = owner.options = taskOptions(options);
+      owner.task = this.submit({
+        fn,
+        args,
+        flags: 0,
+        weight: 1,
+        owner,
+        options: checked,
+        isPatient: false,
+        path: "args",
+        site: this.site(),
+      });
     } catch (error) {
-      result.settle(false, error);
+      owner.result.settle(false, error);
     }
-    return result;
+    return owner.result;
   }
 
   /** Where a task is submitted, if there is time to write it down. */
@@ -194,12 +202,14 @@ export class PoolCore implements CrewOwner, Listener {
     this.#checkWanted(isRest, options.signal);
     const { shared } = message;
     const id = this.#nextId++;
-    const piece = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
+    const { bytes, at, length } = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
     const moved = message.moved.length === 0 ? NO_BUFFERS : message.moved.map((buffer) => buffer.transfer());
     const task: Task = {
       id,
       owner,
-      piece,
+      bytes,
+      at,
+      length,
       shared,
       moved,
       priority: options.priority ?? 0,
@@ -458,7 +468,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   #send(tasks: Task[]): void {
     if (tasks.length === 0) return;
-    for (const task of tasks) this.#sentBytes += task.piece.length;
+    for (const task of tasks) this.#sentBytes += task.length;
     this.#sent += tasks.length;
     try {
       this.route.send(tasks);
@@ -502,7 +512,7 @@ export class PoolCore implements CrewOwner, Listener {
   #takeBack(): void {
     for (const task of this.route.takeBack().reverse()) {
       this.#sent--;
-      this.#sentBytes -= task.piece.length;
+      this.#sentBytes -= task.length;
       this.#queue.addFirst(task);
     }
   }
@@ -535,7 +545,7 @@ export class PoolCore implements CrewOwner, Listener {
   #leave(task: Task): void {
     this.route.release(task);
     this.#sent--;
-    this.#sentBytes -= task.piece.length;
+    this.#sentBytes -= task.length;
   }
 
   #end(task: Task, status: number, value: unknown, micros: number): void {
@@ -611,21 +621,26 @@ export class PoolCore implements CrewOwner, Listener {
 
 /** A call of its own. */
 class Call implements TaskOwner {
-  readonly #result: AsyncResult;
-  readonly #options: TaskOptions;
+  readonly #core: PoolCore;
+  readonly result: AsyncResult = new AsyncResult(this);
+  options: TaskOptions = taskOptions(undefined);
+  task: Task | null = null;
 
-  constructor(result: AsyncResult, options: TaskOptions) {
-    this.#result = result;
-    this.#options = options;
+  constructor(core: PoolCore) {
+    this.#core = core;
+  }
+
+  cancel(): boolean {
+    return this.task !== null && this.#core.cancel(this.task, cancelled());
   }
 
   settled(_task: Task, status: number, value: unknown): void {
-    this.#result.settle(status !== FAILED, value);
-    tellProgress(this.#options, { done: 1, total: 1, failed: Number(status === FAILED) });
+    this.result.settle(status !== FAILED, value);
+    tellProgress(this.options, { done: 1, total: 1, failed: Number(status === FAILED) });
   }
 
   progressed(_task: Task, value: unknown): void {
-    tellProgress(this.#options, { done: 0, total: 1, failed: 0, value });
+    tellProgress(this.options, { done: 0, total: 1, failed: 0, value });
   }
 }
 

@@ -38,7 +38,9 @@ export function startMap(
   given: MapOptions | undefined,
 ): AsyncResult<unknown[]> {
   let job: MapJob | null = null;
-  const result = new AsyncResult<unknown[]>(() => job !== null && job.cancel(new CancelledError("The tasks were cancelled")));
+  const result = new AsyncResult<unknown[]>({
+    cancel: () => job !== null && job.cancel(new CancelledError("The tasks were cancelled")),
+  });
   try {
     const options = taskOptions(given);
     if (typeof iterable !== "object" && typeof iterable !== "string" || iterable === null || !(Symbol.iterator in Object(iterable))) {

@@ -207,10 +207,10 @@ export class PipeRoute implements Route {
   }
 
   #assign(seat: Seat, task: Task): void {
-    const { fn, piece, shared, id, attempt } = task;
+    const { fn, shared, id, attempt } = task;
     task.entry = seat.number;
     task.state = SENT;
-    const bytes = argumentsOf(piece);
+    const bytes = argumentsOf(task);
     const args = decode(bytes, 0, bytes.length, this.#home) as unknown[];
     seat.task = task;
     seat.hasBegun = false;
@@ -218,7 +218,7 @@ export class PipeRoute implements Route {
     const key = seat.running = keyOf(task);
     if (!seat.known.has(fn)) this.#say(seat, { type: "learn", key, fn, spec: this.#functions[fn] });
     seat.known.add(fn);
-    this.#say(seat, { type: "task", key, id, attempt, fn, flags: flagsOf(piece), args });
+    this.#say(seat, { type: "task", key, id, attempt, fn, flags: flagsOf(task), args });
     pass(shared);
   }
 

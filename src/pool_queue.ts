@@ -83,7 +83,7 @@ export class TaskQueue {
     for (const priority of this.#priorities) {
       const line = this.#lines.get(priority)!;
       for (let task; taken.length < most && (task = line.next) !== undefined;) {
-        bytes += task.piece.length;
+        bytes += task.length;
         if (taken.length > 0 && bytes > mostBytes) return taken;
         line.shift();
         this.size--;

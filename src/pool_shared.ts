@@ -175,17 +175,16 @@ export class SharedRoute implements Route {
   }
 
   send(tasks: readonly Task[]): void {
-    const pieces = [], shared = [];
+    const shared = [];
     for (const task of tasks) {
       task.entry = this.#free.pop() ?? this.#sent.length;
       task.generation = this.#memory.queue(task.entry);
       task.state = SENT;
       this.#sent[task.entry] = task;
-      address(task.piece, task.entry, task.generation, task.attempt);
-      pieces.push(task.piece);
+      address(task, task.entry, task.generation, task.attempt);
       if (task.shared.length > 0) shared.push(...task.shared);
     }
-    const message = messageOf(pieces, shared);
+    const message = messageOf(tasks, shared);
     this.#ring.tryPut(this.#ring.prepare(message, passengersOf(this.#me, shared)), () => {});
     pass(shared);
   }

@@ -19,13 +19,13 @@ import { SharedBlock } from "./shared_block.ts";
 
 const WRITTEN = HOLDING_WORDS, READ = HOLDING_WORDS + 16, NOT_FULL = HOLDING_WORDS + 32;
 const DATA = (NOT_FULL + WAITSET_WORDS + 15 & -16) * 4;
-const SIZE = 2 ** 16, MASK = SIZE - 1;
+const SIZE = 2 ** 17, MASK = SIZE - 1;
 /** Entry, generation, status, µs, length; a multiple of 8. */
 const HEADER = 24;
 /** In place of an entry: the next result is at the start. */
 const GAP = -1;
 /** Larger results go another way. */
-export const LARGEST_STREAMED: number = SIZE / 4;
+export const LARGEST_STREAMED: number = SIZE / 8;
 
 /** What is done with a result: where its value is, and how many bytes it has. */
 export type OnResult = (

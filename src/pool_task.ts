@@ -20,11 +20,10 @@ export interface TaskOwner {
 }
 
 /** A task: a call, or some calls that go together. */
-export interface Task {
+export interface Task extends Piece {
   readonly id: number;
   readonly owner: TaskOwner;
-  /** Its encoded call, and the shared objects in that. */
-  readonly piece: Piece;
+  /** The shared objects in its encoded call, which is the piece. */
   readonly shared: readonly Shareable[];
   /** Buffers that are moved to whoever runs it. */
   moved: readonly ArrayBuffer[];
@@ -51,6 +50,12 @@ export interface Task {
   cleanUp: (() => void) | null;
 }
 
+/** Where a result comes from. */
+export interface ResultSource {
+  /** Gives up what it is the result of. False if there is nothing to give up. */
+  cancel(): boolean;
+}
+
 /** What reports the error of a result that nobody ever looked at: the collector finds out. */
 const OVERLOOKED = new FinalizationRegistry<unknown>((error) => {
   void Promise.reject(error);
@@ -67,11 +72,11 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
   #promise: Promise<T> | null = null;
   #resolve: ((value: unknown) => void) | null = null;
   #reject: ((error: unknown) => void) | null = null;
-  #cancel: (() => boolean) | null;
+  #source: ResultSource | null;
 
   /** Results are made by pools. @internal */
-  constructor(cancel: () => boolean) {
-    this.#cancel = cancel;
+  constructor(source: ResultSource | null) {
+    this.#source = source;
   }
 
   /** Whether it is there, or an error is. */
@@ -126,7 +131,7 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
    * @return Whether there was something to cancel.
    */
   cancel(): boolean {
-    return this.#cancel?.() ?? false;
+    return this.#source?.cancel() ?? false;
   }
 
   /** As of a promise. */
@@ -153,7 +158,7 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
   settle(ok: boolean, value: unknown): void {
     if (this.#state !== 0) return;
     this.#state = ok ? 1 : 2;
-    this.#cancel = null;
+    this.#source = null;
     if (this.#resolve !== null) {
       if (ok) this.#resolve(value);
       else this.#reject!(value);
