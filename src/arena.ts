@@ -162,10 +162,10 @@ export class Arena {
     );
   }
 
-  /** The `GATE_` bits of a thread; none where the slot is another's by now. */
+  /** The `GATE_` bits of a thread; where the slot is another's by now, it is stopped. */
   gate(ident: number): number {
     const gate = Atomics.load(this.#head, this.slot(ident & L.IDENT_SLOT_MASK) + L.SLOT_GATE);
-    return gate >>> L.GATE_BITS === ident >>> L.IDENT_SLOT_BITS ? gate & (1 << L.GATE_BITS) - 1 : 0;
+    return gate >>> L.GATE_BITS === ident >>> L.IDENT_SLOT_BITS ? gate & (1 << L.GATE_BITS) - 1 : L.GATE_STOP;
   }
 
   /** Sets and clears `GATE_` bits of a thread. False, and nothing is changed, if the slot is another's by now, or a bit of `unless` is set. */
@@ -182,8 +182,9 @@ export class Arena {
   isInside(ident: number): boolean {
     if ((this.gate(ident) & L.GATE_INSIDE) === 0) return false;
     const slot = ident & L.IDENT_SLOT_MASK, at = this.slot(slot);
-    const pid = this.#head[at + L.SLOT_PID], tid = this.#head[at + L.SLOT_TID];
-    return pid === 0 || this.memory.alive(slot, { pid, tid }); // it is about to say who it is
+    const pid = Atomics.load(this.#head, at + L.SLOT_PID);
+    if (pid === 0) return true; // it is about to say who it is
+    return this.memory.alive(slot, { pid, tid: this.#head[at + L.SLOT_TID] });
   }
 
   /** Forbids a reserved participant to attach. False if it has attached already, or is gone. */
@@ -207,9 +208,10 @@ export class Arena {
         if (this.memory.kind === "shared" && head[at + L.SLOT_TID] === 0 && !this.#isParentAlive(at)) return false;
         return this.memory.alive(slot, { pid: head[at + L.SLOT_PID], tid: head[at + L.SLOT_TID] });
       case L.PHASE_RESERVED:
-        return this.#isParentAlive(at) || this.memory.alive(slot, { pid: 0, tid: 0 });
+        return this.#isParentAlive(at) || this.memory.alive(slot, { pid: 0, tid: 0 }) ||
+          head[at + L.SLOT_TID] !== 0 && this.isInside(ident);
       case L.PHASE_DEAD:
-        return this.isInside(ident); // attaching when that was forbidden
+        return this.isInside(ident) && this.#isParentAlive(at); // attaching when that was forbidden
       default: // being reserved at this very moment
         return true;
     }

@@ -307,6 +307,7 @@ async function gone({ home, ident }: Seat): Promise<void> {
   const { arena } = home.me;
   arena.turnGate(ident, L.GATE_STOP, 0);
   await until(LAST_STEPS_MS, () => !arena.isInside(ident));
+  arena.turnGate(ident, 0, L.GATE_INSIDE); // for those who cannot ask the kernel
 }
 
 /** Looks every 2 ms, without keeping the program alive for more than the time given. */

@@ -180,8 +180,8 @@ export class Parker {
   }
 
   #attach(at: { pid: number; tid: number }): void {
-    this.#head[this.#at + L.SLOT_PID] = at.pid;
     this.#head[this.#at + L.SLOT_TID] = at.tid;
+    Atomics.store(this.#head, this.#at + L.SLOT_PID, at.pid); // last: it says that both are there
     const door = this.arena.memory.attach(this.slot, () => this.#onRing());
     this.#head[this.#at + L.SLOT_DOOR] = door[0];
     this.#head[this.#at + L.SLOT_DOOR + 1] = door[1];
@@ -670,7 +670,7 @@ export class Parker {
   }
 
   #onRing(): void {
-    if (this.#isDetached) return;
+    if (this.#isDetached || this.#isChildThread && (this.arena.gate(this.ident) & L.GATE_STOP) !== 0) return;
     Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP);
     const lookHard = this.#hasSomebodyDied();
     for (const group of [...this.#groups.values()]) {

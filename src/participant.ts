@@ -245,6 +245,8 @@ export class Participant {
     const at = arena.slot(slot);
     const isMine = heap.exclusively(() => {
       if (arena.identOf(slot) !== ident) return false;
+      // Before all else: whoever meets something of the dead asks whether they are.
+      Atomics.store(arena.head, at + L.SLOT_GATE, 0);
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_DEAD);
       this.parker.forget(arena.head, L.HEAP_LOCK + L.MONITOR_WAITERS, slot);
       const blocks = heap.blocks();
@@ -258,7 +260,6 @@ export class Participant {
         if (holdings > 0 && heap.isCurrent(block) && !this.#isWanted(block, KINDS.get(block.kind)!)) this.holdersChanged(block);
       }
       arena.memory.detach(slot);
-      Atomics.store(arena.head, at + L.SLOT_GATE, 0);
       Atomics.store(arena.head, at + L.SLOT_IDENT, 0);
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_FREE);
       return true;

@@ -309,15 +309,20 @@ export class Ring {
   shutdown(immediate: boolean): void {
     const words = this.#words;
     const parker = this.#me.parker;
-    // Inside the monitor, so that no put that looked before is committed after.
-    if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
-    Atomics.or(words, this.#at + L.RING_FLAGS, L.FLAG_SHUTDOWN);
-    leave(words, this.#put + L.SIDE_MONITOR, parker);
-    if (immediate) {
-      // Some may have been told done before they were taken.
-      while (this.tryGet(() => this.joinable && !this.isAllDone && this.taskDone()) !== PENDING);
+    parker.begin();
+    try {
+      // Inside the monitor, so that no put that looked before is committed after.
+      if (enter(words, this.#put + L.SIDE_MONITOR, parker)) repairPut(this.#me, words, this.#put, false);
+      Atomics.or(words, this.#at + L.RING_FLAGS, L.FLAG_SHUTDOWN);
+      leave(words, this.#put + L.SIDE_MONITOR, parker);
+      if (immediate) {
+        // Some may have been told done before they were taken.
+        while (this.tryGet(() => this.joinable && !this.isAllDone && this.taskDone()) !== PENDING);
+      }
+      this.wakeAll();
+    } finally {
+      parker.end();
     }
-    this.wakeAll();
   }
 
   /** Makes everybody who waits for this ring look again. */
@@ -329,17 +334,23 @@ export class Ring {
   taskDone(): void {
     const words = this.#words;
     const done = this.#at + L.RING_DONE;
-    for (;;) {
-      const count = Atomics.load(words, done);
-      if (count === Atomics.load(words, this.#put + L.SIDE_SEQUENCE)) {
-        throw new RangeError("Cannot mark a task as done: taskDone() was called more often than items were put");
+    const { parker, slot } = this.#me;
+    parker.begin();
+    try {
+      for (;;) {
+        const count = Atomics.load(words, done);
+        if (count === Atomics.load(words, this.#put + L.SIDE_SEQUENCE)) {
+          throw new RangeError("Cannot mark a task as done: taskDone() was called more often than items were put");
+        }
+        if (Atomics.compareExchange(words, done, count, count + 1 | 0) === count) break;
       }
-      if (Atomics.compareExchange(words, done, count, count + 1 | 0) === count) break;
+      // After the count: who dies in between has done its item, and is counted as holding one only until all are done.
+      const mine = this.#at + L.RING_TAKEN + slot;
+      if (words[mine] > 0) words[mine]--;
+      if (this.isAllDone) parker.wakeAll(words, this.allDone.at);
+    } finally {
+      parker.end();
     }
-    // After the count: who dies in between has done its item, and is counted as holding one only until all are done.
-    const mine = this.#at + L.RING_TAKEN + this.#me.slot;
-    if (words[mine] > 0) words[mine]--;
-    if (this.isAllDone) this.#me.parker.wakeAll(words, this.allDone.at);
   }
 
   /** Whether every item that was put is done. */
