@@ -26,6 +26,7 @@ import { TaskQueue } from "./pool_queue.ts";
 import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
 import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
 import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
+import { callerOf, sited, SUBMITTED } from "./pool_site.ts";
 import { AsyncResult, DONE, SENT, type Task, type TaskOwner, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import type { Target } from "./process.ts";
@@ -183,7 +184,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Where a task is submitted, if there is time to write it down. */
   site(): Error | null {
-    return this.outstanding < MOST_WITH_SITE ? new Error("submitted here") : null;
+    return this.outstanding < MOST_WITH_SITE ? new Error(SUBMITTED) : null;
   }
 
   /** Takes a task. @throws What `Pool.apply` names. */
@@ -228,7 +229,7 @@ export class PoolCore implements CrewOwner, Listener {
     };
     this.#functions.use(number);
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) this.#watch(task, options);
-    if (task.priority > this.#queue.highest && this.#sent > 0 && this.#queue.isRanked) this.#takeBack();
+    if (this.#queue.isRanked && this.#sent > 0 && task.priority > this.#queue.highest) this.#takeBack();
     this.#queue.add(task);
     taken?.(task);
     this.#flushSoon();
@@ -646,38 +647,4 @@ class Call implements TaskOwner {
 
 function cancelled(): CancelledError {
   return new CancelledError("The task was cancelled");
-}
-
-/** Lets the stack of an error go on with that of the call that submitted the task. */
-function sited<T>(error: T, site: Error | null): T {
-  if (site === null || !(error instanceof Error) || typeof site.stack !== "string") return error;
-  const all = site.stack.split("\n").filter((line) => !line.includes("submitted here"));
-  const others = all.filter((line) => !isOwn(line)), lines = others.length > 0 ? others : all; // in a bundle all are in one file
-  try {
-    error.stack = `${error.stack}\n    --- the task was submitted ---\n${lines.join("\n")}`;
-  } catch {
-    // It is frozen.
-  }
-  return error;
-}
-
-/** Where the library is: in a package, all in one folder. Bundles may not know, and would take `new URL` for a file to bring along. */
-const OWN = ownFolders();
-
-function ownFolders(): string[] {
-  const url: string | undefined = import.meta.url;
-  const folder = url?.replace(/[^/]*$/, "");
-  return folder === undefined ? [] : [folder, folder.replace(/[^/]*\/$/, "adapters/")];
-}
-
-/** Whether a line of a stack is the library's own. */
-function isOwn(line: string): boolean {
-  const path = /[( ](\/[^)]*)/.exec(line)?.[1];
-  return OWN.some((folder) => line.includes(folder) || path !== undefined && `file://${encodeURI(path)}`.startsWith(folder));
-}
-
-/** Where somebody called the library, as a line of the stack has it. */
-function callerOf(site: Error): string | null {
-  const line = site.stack?.split("\n").slice(1).find((line) => /\d:\d/.test(line) && !isOwn(line));
-  return line?.trim() ?? null;
 }
