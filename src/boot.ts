@@ -150,7 +150,7 @@ async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene:
 /** Finds the target; whoever ends this thread meanwhile waits for that, see `launch.ts`. */
 async function importTarget(target: TargetSpec, world: World): Promise<Awaited<ReturnType<typeof loadTarget>>> {
   const me = world.openHome("thread")?.me;
-  me?.arena.turnGate(me.ident, L.GATE_LOADING, 0);
+  if (me !== undefined && !me.arena.turnGate(me.ident, L.GATE_LOADING, 0, L.GATE_STOP)) throw new Stopped();
   try {
     return await loadTarget(target);
   } finally {

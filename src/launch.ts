@@ -64,7 +64,7 @@ const SIGINT = 2;
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
 /** How long a thread that is to be ended may go on importing. */
-const LOADING_MS = 1000;
+const LOADING_MS = 3000;
 /** How long at most a thread may run on after its end was told; Deno gives it two seconds to notice. */
 const LAST_STEPS_MS = 5000;
 
@@ -253,19 +253,16 @@ function start(
     unref: () => child.unref(),
     signal(number) {
       if (number !== SIGINT) asked = number;
+      // First: it does not begin to import any more, or says that it has begun.
+      if (isThread) { for (const { home, ident } of seats) endUse(home.me.arena, ident); }
       if (!isThread || isLoaded(seats)) child.signal(number);
       else void until(LOADING_MS, () => isLoaded(seats)).then(() => child.signal(number));
       if (number !== SIGINT) {
         endDescendants(scene, seats, number);
         branch.endDescendants(adapter, number);
       }
-      if (!isThread) return;
-      for (const { home, ident } of seats) {
-        home.me.arena.condemn(ident);
-        home.me.arena.turnGate(ident, L.GATE_STOP, 0);
-        // Asleep in foreign code, it is not woken by being terminated.
-        home.me.parker.ring(ident & L.IDENT_SLOT_MASK);
-      }
+      // Asleep in foreign code, it is not woken by being terminated.
+      if (isThread) { for (const { home, ident } of seats) home.me.parker.ring(ident & L.IDENT_SLOT_MASK); }
     },
   };
 }
@@ -300,6 +297,12 @@ function listen(child: Child, branch: Branch, onCargo: OnCargo | null, onError: 
 /** Whether a thread has imported its modules: Node takes the whole program down if it is terminated at certain moments of importing one that awaits something. */
 function isLoaded(seats: readonly Seat[]): boolean {
   return seats.every(({ home, ident }) => (home.me.arena.gate(ident) & L.GATE_LOADING) === 0);
+}
+
+/** From now on a thread neither attaches to the memory nor begins to use it, nor to import. */
+function endUse(arena: Arena, ident: number): void {
+  arena.condemn(ident);
+  arena.turnGate(ident, L.GATE_STOP, 0);
 }
 
 /** A thread that was terminated may run on for a while after its end was told: until then nothing may be taken from it. */
