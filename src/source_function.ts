@@ -21,7 +21,7 @@ export interface SourceText {
   name: string;
 }
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- any function may be named, whatever it takes
 type AnyFunction = (...args: any[]) => unknown;
 
 const NATIVE = /\{\s*\[native code\]\s*\}\s*$/;

@@ -41,7 +41,7 @@ export interface TaskReference {
   name: string;
 }
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- any function may be named, whatever it takes
 type AnyFunction = (...args: any[]) => unknown;
 
 /** References to the functions that a module exports, under their names and with their types. */
@@ -68,7 +68,7 @@ const known = new WeakMap<object, TargetSpec>();
  * });
  * ```
  */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function task<F extends Function>(meta: { url: string }, fn: F): F {
   if (typeof fn !== "function") throw new TypeError(`Cannot register a task: it is ${kindOf(fn)}, not a function`);
   if (fn.name === "") {
@@ -175,7 +175,7 @@ export function resolveTarget(target: unknown, { origin, search }: Finder, what:
  * @param finder The adapter.
  * @throws {TargetError} If no module is found that exports it.
  */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function resolveClass(cls: Function, { origin, search }: Finder): TargetSpec {
   const before = known.get(cls);
   if (before !== undefined) return before;
@@ -196,7 +196,7 @@ export function resolveClass(cls: Function, { origin, search }: Finder): TargetS
  * @throws {TargetError} If the module does not export it.
  * @throws {UnsupportedError} If it travelled as source and the runtime forbids making code from text.
  */
-// deno-lint-ignore ban-types
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
 export async function loadTarget(spec: TargetSpec): Promise<Function> {
   if (spec.kind === "source") return functionFrom(spec);
   if (spec.module === OWN_MODULE) return await OWN.get(spec.name)!();

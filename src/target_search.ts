@@ -16,7 +16,7 @@ import { essence, tokens } from "./module_tokens.ts";
 import { called } from "./source_function.ts";
 import { MENDING, type TargetSpec } from "./target.ts";
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- any function may be named, whatever it takes
 type AnyFunction = (...args: any[]) => unknown;
 
 /** A module that a function may come from. */

@@ -62,7 +62,7 @@ class Talk {
     return this.#answers.shift()!;
   }
 
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- whatever the other end said
   async hear(): Promise<any> {
     return JSON.parse(new TextDecoder().decode(await this.raw()));
   }

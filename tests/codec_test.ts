@@ -14,7 +14,7 @@ import { decode, encode, HANDLE, move, registerClass, registerHandle, type Share
 import * as errors from "../src/errors.ts";
 import { standardModules, test } from "./harness.ts";
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- what is encoded may be anything
 type Any = any;
 
 const round = <T>(value: T): T => decode(encode(value).copy()) as T;

@@ -24,9 +24,9 @@ function family() {
   return { parent, child, home: new ArenaHome("thread", parent) };
 }
 
-/** What a parent does when it was told that its thread has ended. */
-function bury(parent: Participant, { ident }: Participant): void {
-  parent.arena.turnGate(ident, L.GATE_STOP, L.GATE_INSIDE);
+/** Buries a thread that was terminated. @param waited Whether its parent waited for it to be out, as long as it waits: then it counts as out. */
+function bury(parent: Participant, { ident }: Participant, waited: boolean): void {
+  parent.arena.turnGate(ident, L.GATE_STOP, waited ? L.GATE_INSIDE : 0);
   parent.bury(ident);
   assert.equal(parent.arena.identOf(ident & L.IDENT_SLOT_MASK), 0);
 }
@@ -36,14 +36,14 @@ test("a thread that ended inside a monitor is buried", () => {
   const semaphore = new BoundedSemaphore(2, home);
   const { offset } = parent.heap.exclusively(() => parent.heap.blocks()).find(({ kind }) => kind === L.KIND_BOUNDED)!;
   enter(child.arena.window(offset).words, child.arena.wordIndex(offset) + L.BOUNDED_MONITOR, child.parker);
-  bury(parent, child);
+  bury(parent, child, false);
   assert.isNotNull(semaphore.acquireSync());
 });
 
 test("a thread that ended inside the heap is buried", () => {
   const { parent, child } = family();
   enter(child.arena.head, L.HEAP_LOCK, child.parker);
-  bury(parent, child);
+  bury(parent, child, true);
 });
 
 test("a thread that goes on after its end was told says no more of its items", () => {
@@ -54,6 +54,6 @@ test("a thread that goes on after its end was told says no more of its items", (
   parent.arena.turnGate(child.ident, L.GATE_STOP, 0);
   assert.throws(() => late.taskDone(), Stopped);
   assert.isFalse(ringOf(queue).isAllDone);
-  bury(parent, child);
+  bury(parent, child, true);
   assert.equal(ringOf(queue).abandoned, 1);
 });

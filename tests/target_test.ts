@@ -31,7 +31,7 @@ const parents: Record<string, string[]> = {
   "node26 with tsx": [bin("node26/bin/node"), "--import", "tsx"],
 };
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- what a child answers is looked at by each test
 type Answer = Record<string, any>;
 
 function run([command, ...args]: string[], file: string, input = "", argument = "program", cwd = root): Answer {
