@@ -10,7 +10,8 @@ import type { ResultOf } from "./pool.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator } from "./pool_map.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
-import type { Task } from "./pool_task.ts";
+import { OK } from "./pool_record.ts";
+import { Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
 
 /** How an executor is made: as a pool is, but workers are started as they are needed. */
@@ -85,27 +86,26 @@ export class ProcessPoolExecutor {
   submit<F extends Target<any>>(fn: F, ...args: readonly unknown[]): Future<ResultOf<F>> {
     this.#check();
     const future = new Future<ResultOf<F>>();
-    const owner = {
-      settled: (task: Task, status: number, value: unknown) => {
-        this.#futures.delete(task);
-        future.settled(task, status, value);
-      },
-    };
-    this.#core.submit({
+    const task: Task = new Task({
       fn,
-      args,
       flags: 0,
-      weight: 1,
-      owner,
       options: {},
       isPatient: false,
-      path: "args",
+      isRest: false,
       site: this.#core.site(),
-      taken: (task) => {
-        this.#futures.set(task, future as Future);
-        future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
+      settled: (_task, status, value) => {
+        this.#futures.delete(task);
+        future.settle(status === OK, value);
       },
-    });
+    }, 1);
+    this.#futures.set(task, future as Future);
+    future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
+    try {
+      this.#core.submit(task, args, "args");
+    } catch (error) {
+      this.#futures.delete(task);
+      throw error;
+    }
     return future;
   }
 

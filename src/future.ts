@@ -8,7 +8,7 @@ import { CancelledError, TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
 import { startClock, type WaitOptions } from "./park.ts";
-import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";
+import { AsyncResult } from "./pool_task.ts";
 
 /** What a future must be able to do to its task. */
 export interface FutureTask {
@@ -18,7 +18,7 @@ export interface FutureTask {
 }
 
 /** What will come of a call that was submitted to an executor; it can be awaited. Python: `concurrent.futures.Future`. */
-export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
+export class Future<T = unknown> implements PromiseLike<T> {
   readonly #result = new AsyncResult<T>(null);
   #task: FutureTask | null = null;
   #error: unknown;
@@ -103,11 +103,6 @@ export class Future<T = unknown> implements PromiseLike<T>, TaskOwner {
   /** It was submitted. @internal */
   submitted(task: FutureTask): void {
     this.#task = task;
-  }
-
-  /** It is over. @internal */
-  settled(_task: Task, status: number, value: unknown): void {
-    this.settle(status === 0, value);
   }
 
   /** It is over. @internal */

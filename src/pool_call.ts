@@ -6,7 +6,6 @@
 import { decode, encode, type Message } from "./codec.ts";
 import { describe, portable } from "./error_report.ts";
 import { RemoteError } from "./errors.ts";
-import { performance } from "./host.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, OK, PARTLY } from "./pool_record.ts";
 import { outside, type Scene } from "./scene.ts";
 import { loadTarget, type TargetSpec } from "./target.ts";
@@ -80,9 +79,9 @@ export function call(fn: TaskFunction, flags: number, args: unknown[]): Outcome 
   }
 }
 
-/** Whole microseconds since a time of `performance.now()`, as far as 31 bits go. */
-export function microsSince(begun: number): number {
-  return Math.min((performance.now() - begun) * 1000, 2 ** 31 - 1) | 0;
+/** Whole microseconds between two times of `performance.now()`, as far as 31 bits go. */
+export function microsBetween(begun: number, ended: number): number {
+  return Math.min((ended - begun) * 1000, 2 ** 31 - 1) | 0;
 }
 
 /** The outcome of an error. */

@@ -27,7 +27,7 @@ import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
 import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
 import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
 import { callerOf, sited, SUBMITTED } from "./pool_site.ts";
-import { AsyncResult, DONE, SENT, type Task, type TaskOwner, WAITING } from "./pool_task.ts";
+import { AsyncResult, DONE, type Job, type ResultSource, SENT, Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import type { Target } from "./process.ts";
 import { currentScene, type Scene } from "./scene.ts";
@@ -47,32 +47,12 @@ const AHEAD_RANKED_MICROS = 500;
 const MOST_AHEAD = 4096, MOST_IN_RECORD = 512, RECORD_BYTES = 32_768, AHEAD_BYTES = 2 ** 22;
 /** How often, at the least, to look whether tasks wait in the hands of a busy worker while others have none. */
 const SPREAD_MS = 5;
-/** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
-const MOST_WITH_SITE = 100;
+/** As long as no more tasks are under way, it is written down where each was submitted, and when to the microsecond. */
+const MOST_BESIDE = 100;
 
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 
 type State = "running" | "closed" | "broken" | "terminated";
-
-/** What a caller wants of a task. */
-export interface Order {
-  readonly fn: Target;
-  readonly args: readonly unknown[];
-  readonly flags: number;
-  /** How many calls it is. */
-  readonly weight: number;
-  readonly owner: TaskOwner;
-  readonly options: ImapOptions;
-  /** Whether its maker sees to it by itself that not too many wait. */
-  readonly isPatient: boolean;
-  /** Whether it is more of what the pool has taken: a closed one goes on with that. */
-  readonly isRest?: boolean;
-  /** What messages call the arguments. */
-  readonly path: string;
-  readonly site: Error | null;
-  /** Called with the task before anything can become of it. */
-  readonly taken?: (task: Task) => void;
-}
 
 /** See above. */
 export class PoolCore implements CrewOwner, Listener {
@@ -94,6 +74,8 @@ export class PoolCore implements CrewOwner, Listener {
   #sentBytes = 0;
   #isFlushing = false;
   #nextId = 1;
+  /** When a task was submitted last. */
+  #time = 0;
   #done = 0;
   #failed = 0;
   /** How long a task takes, as far as that is known; 0 while it is not. */
@@ -161,85 +143,63 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   apply(fn: Target, args: readonly unknown[], options: TaskOptions | undefined): AsyncResult {
-    const owner = new Call(this);
+    const call = new Call(this, fn, this.site());
     try {
       if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${String(args)}`);
-      const checked = owner.options = taskOptions(options);
-      owner.task = this.submit({
-        fn,
-        args,
-        flags: 0,
-        weight: 1,
-        owner,
-        options: checked,
-        isPatient: false,
-        path: "args",
-        site: this.site(),
-      });
+      call.options = taskOptions(options);
+      this.submit(call.task, args, "args");
     } catch (error) {
-      owner.result.settle(false, error);
+      call.result.settle(false, error);
     }
-    return owner.result;
+    return call.result;
   }
 
   /** Where a task is submitted, if there is time to write it down. */
   site(): Error | null {
-    return this.outstanding < MOST_WITH_SITE ? new Error(SUBMITTED) : null;
+    return this.outstanding < MOST_BESIDE ? new Error(SUBMITTED) : null;
   }
 
-  /** Takes a task. @throws What `Pool.apply` names. */
-  submit(order: Order): Task {
-    const { fn, args, flags, weight, owner, options, isPatient, isRest = false, path, site, taken } = order;
-    this.#checkWanted(isRest, options.signal);
-    const { maxQueue = Infinity, retries = 0 } = this.#options;
-    if (maxQueue < Infinity && !isPatient && this.outstanding - this.#running >= maxQueue) {
+  /** Takes a task. @param path What messages call the arguments. @throws What `Pool.apply` names. */
+  submit(task: Task, args: readonly unknown[], path: string): void {
+    const { job } = task, { options } = job;
+    this.#checkWanted(job);
+    const { maxQueue = Infinity, retries = 0, grace = GRACE_MS } = this.#options;
+    if (maxQueue < Infinity && !job.isPatient && this.outstanding - this.#running >= maxQueue) {
       throw new Full(`The pool has ${maxQueue} tasks waiting already: wait for some, or make maxQueue larger`);
     }
-    const number = this.#functions.numberOf(fn);
+    task.fn = this.#functions.numberOf(job.fn);
     for (const buffer of options.transfer ?? NO_BUFFERS) move(buffer, [buffer]);
     // A call takes what is in the array, and nothing else of it.
     const message: Message = encode(args, { path, move: this.#isThread, dense: args });
     // A getter may have ended the pool.
-    this.#checkWanted(isRest, options.signal);
-    const { shared } = message;
-    const id = this.#nextId++;
-    const { bytes, at, length } = this.#slabs.add(number, message.moved.length > 0 ? flags | FLAG_CARGO : flags, id, message);
-    const moved = message.moved.length === 0 ? NO_BUFFERS : message.moved.map((buffer) => buffer.transfer());
-    const task: Task = {
-      id,
-      owner,
-      bytes,
-      at,
-      length,
-      shared,
-      moved,
-      priority: options.priority ?? 0,
-      timeout: options.timeout ?? 0,
-      grace: options.grace ?? this.#options.grace ?? GRACE_MS,
-      since: performance.now(),
-      weight,
-      site,
-      fn: number,
-      state: WAITING,
-      retries: options.retries ?? retries,
-      attempt: 1,
-      entry: 0,
-      generation: 0,
-      cleanUp: null,
-    };
-    this.#functions.use(number);
+    this.#checkWanted(job);
+    const { shared, moved } = message;
+    task.id = this.#nextId++;
+    this.#slabs.add(task, moved.length > 0 ? job.flags | FLAG_CARGO : job.flags, message);
+    task.shared = shared;
+    if (moved.length > 0) task.moved = moved.map((buffer) => buffer.transfer());
+    task.priority = options.priority ?? 0;
+    task.grace = options.grace ?? grace;
+    task.retries = options.retries ?? retries;
+    task.since = this.#now();
+    task.state = WAITING;
+    this.#functions.use(task.fn);
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) this.#watch(task, options);
     if (this.#queue.isRanked && this.#sent > 0 && task.priority > this.#queue.highest) this.#takeBack();
     this.#queue.add(task);
-    taken?.(task);
     this.#flushSoon();
-    return task;
+  }
+
+  /** The time. Of many tasks that are submitted at once one in sixteen looks at the clock: it takes longer than much of the rest. */
+  #now(): number {
+    if (this.outstanding < MOST_BESIDE || (this.#nextId & 15) === 0) this.#time = performance.now();
+    return this.#time;
   }
 
   /** Throws unless a task may still be taken. */
-  #checkWanted(isRest: boolean, signal: AbortSignal | undefined): void {
+  #checkWanted({ isRest, options }: Job): void {
     if (!isRest || this.#state !== "closed") this.checkOpen();
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
   }
 
   /** Gives a task up. False if it is over. */
@@ -398,14 +358,14 @@ export class PoolCore implements CrewOwner, Listener {
     this.#functions.took(task.fn, micros, task.weight);
     const each = micros / task.weight;
     this.#micros = this.#micros === 0 ? Math.max(each, 0.1) : this.#micros + (each - this.#micros) / 8;
-    if (status === FAILED) sited(value, task.site);
-    else if (status === PARTLY) { for (const [, error] of (value as Parts).errors) sited(error, task.site); }
+    if (status === FAILED) sited(value, task.job.site);
+    else if (status === PARTLY) { for (const [, error] of (value as Parts).errors) sited(error, task.job.site); }
     this.#end(task, status, value, micros);
     if (this.#queue.size > 0) this.#flushSoon();
   }
 
   progress(task: Task, value: unknown): void {
-    task.owner.progressed?.(task, value);
+    task.job.progressed?.(task, value);
   }
 
   // ---- inside ----
@@ -533,7 +493,7 @@ export class PoolCore implements CrewOwner, Listener {
   /** The worker of a task died. */
   #died(task: Task, end: WorkerEnd): void {
     if (task.retries === 0 || this.#state === "broken" || this.#state === "terminated") {
-      return this.#end(task, FAILED, sited(end.diedError(task.id), task.site), 0);
+      return this.#end(task, FAILED, sited(end.diedError(task.id), task.job.site), 0);
     }
     task.retries--;
     task.attempt++;
@@ -559,7 +519,7 @@ export class PoolCore implements CrewOwner, Listener {
     else this.#done++;
     this.#latencies.add(task.since, micros);
     try {
-      task.owner.settled(task, status, value);
+      task.job.settled(task, status, value);
     } catch (error) {
       throwAside(error); // the others have their results all the same
     }
@@ -598,7 +558,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (queueTimeout !== undefined && queueTimeout !== Infinity) {
       const clock = startClock(queueTimeout, () => {
         if (task.state === SENT && this.route.runnerOf(task) >= 0 || task.attempt > 1) return;
-        this.cancel(task, sited(new TimeoutError(`The task was not started within ${queueTimeout} ms`), task.site));
+        this.cancel(task, sited(new TimeoutError(`The task was not started within ${queueTimeout} ms`), task.job.site));
       });
       stops.push(() => clock.stop());
     }
@@ -609,7 +569,7 @@ export class PoolCore implements CrewOwner, Listener {
         if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : this.route.ranFor(seat))];
         const left = seat < 0 ? timeout : timeout - (performance.now() - begun);
         if (left > 0) clock = startClock(Math.min(Math.max(left, 1), LOOK_MS), look);
-        else this.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.site));
+        else this.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.job.site));
       };
       clock = startClock(Math.min(timeout, LOOK_MS), look);
       stops.push(() => clock.stop());
@@ -621,30 +581,33 @@ export class PoolCore implements CrewOwner, Listener {
 }
 
 /** A call of its own. */
-class Call implements TaskOwner {
+class Call implements Job, ResultSource {
   readonly #core: PoolCore;
-  readonly result: AsyncResult = new AsyncResult(this);
+  readonly fn: Target;
+  readonly flags = 0;
+  readonly isPatient = false;
+  readonly isRest = false;
+  readonly site: Error | null;
   options: TaskOptions = taskOptions(undefined);
-  task: Task | null = null;
+  readonly task: Task = new Task(this, 1);
+  readonly result: AsyncResult = new AsyncResult(this);
 
-  constructor(core: PoolCore) {
+  constructor(core: PoolCore, fn: Target, site: Error | null) {
     this.#core = core;
+    this.fn = fn;
+    this.site = site;
   }
 
   cancel(): boolean {
-    return this.task !== null && this.#core.cancel(this.task, cancelled());
+    return this.#core.cancel(this.task, new CancelledError("The task was cancelled"));
   }
 
   settled(_task: Task, status: number, value: unknown): void {
     this.result.settle(status !== FAILED, value);
-    tellProgress(this.options, { done: 1, total: 1, failed: Number(status === FAILED) });
+    if (this.options.onProgress !== undefined) tellProgress(this.options, { done: 1, total: 1, failed: Number(status === FAILED) });
   }
 
   progressed(_task: Task, value: unknown): void {
     tellProgress(this.options, { done: 0, total: 1, failed: 0, value });
   }
-}
-
-function cancelled(): CancelledError {
-  return new CancelledError("The task was cancelled");
 }

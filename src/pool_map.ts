@@ -8,7 +8,7 @@ import type { Parts } from "./pool_call.ts";
 import type { PoolCore } from "./pool_core.ts";
 import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
-import { AsyncResult, type Task, type TaskOwner } from "./pool_task.ts";
+import { AsyncResult, type Job, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
 import { throwAside } from "./throw_aside.ts";
 
@@ -54,16 +54,19 @@ export function startMap(
   return result;
 }
 
-class MapJob implements TaskOwner {
+class MapJob implements Job {
   readonly #core: PoolCore;
-  readonly #fn: Target;
+  readonly fn: Target;
   readonly #items: readonly unknown[];
-  readonly #flags: number;
-  readonly #options: ImapOptions;
-  readonly #chunkOptions: ImapOptions;
+  readonly flags: number;
+  /** What was asked for; its chunks know some of it. */
+  readonly #asked: ImapOptions;
+  readonly options: ImapOptions;
   readonly #result: AsyncResult<unknown[]>;
   readonly #values: unknown[];
-  readonly #site: Error | null;
+  readonly isPatient = true;
+  isRest = false;
+  readonly site: Error | null;
   /** Tasks under way, and at which item each begins. */
   readonly #chunks = new Map<Task, number>();
   #next = 0;
@@ -81,19 +84,19 @@ class MapJob implements TaskOwner {
     result: AsyncResult<unknown[]>,
   ) {
     this.#core = core;
-    this.#fn = fn;
+    this.fn = fn;
     this.#items = items;
-    this.#flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
-    this.#options = options;
-    this.#chunkOptions = chunkOptions(options);
+    this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
+    this.#asked = options;
+    this.options = chunkOptions(options);
     this.#result = result;
     this.#values = new Array(items.length);
-    this.#site = core.site();
+    this.site = core.site();
   }
 
   /** @throws What `PoolCore.submit` throws for the first chunks. */
   start(): void {
-    const { signal } = this.#options;
+    const { signal } = this.#asked;
     signal?.throwIfAborted();
     signal?.addEventListener("abort", this.#onAbort);
     try {
@@ -128,7 +131,7 @@ class MapJob implements TaskOwner {
         this.#fail(errors.length, errors.toSorted(([a], [b]) => a - b)[0][1]);
       }
     }
-    tellProgress(this.#options, { done: this.#done, total: this.#items.length, failed: this.#failed });
+    tellProgress(this.#asked, { done: this.#done, total: this.#items.length, failed: this.#failed });
     if (this.#isOver) return;
     try {
       this.#cut();
@@ -139,10 +142,10 @@ class MapJob implements TaskOwner {
   }
 
   progressed(_task: Task, value: unknown): void {
-    tellProgress(this.#options, { done: this.#done, total: this.#items.length, failed: this.#failed, value });
+    tellProgress(this.#asked, { done: this.#done, total: this.#items.length, failed: this.#failed, value });
   }
 
-  readonly #onAbort = (): void => void this.cancel(this.#options.signal!.reason);
+  readonly #onAbort = (): void => void this.cancel(this.#asked.signal!.reason);
 
   /** Some calls failed; the others are made all the same. */
   #fail(count: number, error: unknown): void {
@@ -157,7 +160,7 @@ class MapJob implements TaskOwner {
 
   #drop(): void {
     this.#isOver = true;
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#asked.signal?.removeEventListener("abort", this.#onAbort);
   }
 
   /** Submits as many chunks as are to be ahead. */
@@ -165,23 +168,13 @@ class MapJob implements TaskOwner {
     if (this.#isCutting) return;
     this.#isCutting = true;
     try {
-      const size = this.#chunkSize(), most = this.#core.size * chunksAhead(this.#core.microsOf(this.#fn) * size);
+      const size = this.#chunkSize(), most = this.#core.size * chunksAhead(this.#core.microsOf(this.fn) * size);
       while (this.#next < this.#items.length && this.#chunks.size < most && !this.#isOver) {
-        const from = this.#next, items = this.#items.slice(from, from + size);
+        const from = this.#next, items = this.#items.slice(from, from + size), task = new Task(this, items.length);
         this.#next += items.length;
-        this.#core.submit({
-          fn: this.#fn,
-          args: items,
-          flags: this.#flags,
-          weight: items.length,
-          owner: this,
-          options: this.#chunkOptions,
-          isPatient: true,
-          isRest: from > 0,
-          path: from === 0 ? "items" : `items.slice(${from})`,
-          site: this.#site,
-          taken: (task) => this.#chunks.set(task, from),
-        });
+        this.#chunks.set(task, from);
+        this.#core.submit(task, items, from === 0 ? "items" : `items.slice(${from})`);
+        this.isRest = true;
       }
     } finally {
       this.#isCutting = false;
@@ -189,11 +182,11 @@ class MapJob implements TaskOwner {
   }
 
   #chunkSize(): number {
-    const { chunksize, timeout } = this.#options;
+    const { chunksize, timeout } = this.#asked;
     if (chunksize !== undefined) return chunksize;
     // Their time is that of a task: so each call is one.
     if (timeout !== undefined) return 1;
-    const micros = this.#core.microsOf(this.#fn);
+    const micros = this.#core.microsOf(this.fn);
     const fair = Math.ceil(this.#items.length / (CHUNKS_EACH * this.#core.size));
     return Math.min(fair, micros === 0 ? FIRST_CHUNK : Math.max(1, Math.floor(CHUNK_MICROS / micros)));
   }
@@ -205,15 +198,18 @@ interface Ready {
 }
 
 /** The results of a lazy map. */
-export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
+export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
   readonly #core: PoolCore;
-  readonly #fn: Target;
+  readonly fn: Target;
   readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
   readonly #isOrdered: boolean;
-  readonly #flags: number;
-  readonly #options: ImapOptions;
-  readonly #chunkOptions: ImapOptions;
-  readonly #site: Error | null;
+  readonly flags: number;
+  /** What was asked for; its chunks know some of it. */
+  readonly #asked: ImapOptions;
+  readonly options: ImapOptions;
+  readonly isPatient = true;
+  readonly isRest = false;
+  readonly site: Error | null;
   #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
   #isAsync = false;
   /** Tasks under way, by the number of their first item. */
@@ -247,13 +243,13 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
     }
     core.checkOpen();
     this.#core = core;
-    this.#fn = fn;
+    this.fn = fn;
     this.#source = source;
     this.#isOrdered = isOrdered;
-    this.#flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
-    this.#options = options;
-    this.#chunkOptions = chunkOptions(options);
-    this.#site = core.site();
+    this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
+    this.#asked = options;
+    this.options = chunkOptions(options);
+    this.site = core.site();
   }
 
   [Symbol.asyncIterator](): this {
@@ -318,13 +314,13 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
       if (this.#isOrdered) this.#ready.set(first + i, ready);
       else this.#unordered.push(ready);
     }
-    tellProgress(this.#options, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
+    tellProgress(this.#asked, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
     this.#give();
     void this.#pull();
   }
 
   progressed(_task: Task, value: unknown): void {
-    tellProgress(this.#options, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed, value });
+    tellProgress(this.#asked, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed, value });
   }
 
   #open(): void {
@@ -332,23 +328,23 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
     const source = this.#source as Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
     this.#isAsync = source[Symbol.asyncIterator] != null;
     this.#iterator = this.#isAsync ? source[Symbol.asyncIterator]!() : source[Symbol.iterator]!();
-    const { signal } = this.#options;
+    const { signal } = this.#asked;
     if (signal?.aborted === true) this.stop(signal.reason);
     else signal?.addEventListener("abort", this.#onAbort);
   }
 
   #dropSignals(): void {
-    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#asked.signal?.removeEventListener("abort", this.#onAbort);
     this.#onOver();
   }
 
-  readonly #onAbort = (): void => this.stop(this.#options.signal!.reason);
+  readonly #onAbort = (): void => this.stop(this.#asked.signal!.reason);
 
   /** Takes from the source what may be ahead of the consumer. */
   async #pull(): Promise<void> {
     if (this.#isPulling) return;
     this.#isPulling = true;
-    const { chunksize = 1 } = this.#options;
+    const { chunksize = 1 } = this.#asked;
     try {
       while (this.#hasRoom) {
         const items: unknown[] = [], most = Math.min(chunksize, this.#bufferSize);
@@ -382,28 +378,21 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, TaskOwner {
 
   /** How many items are to be ahead of the consumer. */
   get #bufferSize(): number {
-    const { buffersize, chunksize = 1 } = this.#options;
+    const { buffersize, chunksize = 1 } = this.#asked;
     if (buffersize !== undefined) return buffersize;
-    return chunksAhead(this.#core.microsOf(this.#fn) * chunksize) * this.#core.size * chunksize;
+    return chunksAhead(this.#core.microsOf(this.fn) * chunksize) * this.#core.size * chunksize;
   }
 
   #submit(items: unknown[]): void {
     if (items.length === 0) return;
     const first = this.#taken;
     this.#taken += items.length;
-    const order = {
-      fn: this.#fn,
-      flags: this.#flags,
-      owner: this,
-      options: this.#chunkOptions,
-      isPatient: true,
-      path: "items",
-      site: this.#site,
-      taken: (task: Task) => this.#chunks.set(task, first),
-    };
+    const task = new Task(this, items.length);
+    this.#chunks.set(task, first);
     try {
-      this.#core.submit({ ...order, args: items, weight: items.length });
+      this.#core.submit(task, items, "items");
     } catch (error) {
+      this.#chunks.delete(task);
       // These cannot be sent, the next ones may.
       for (let i = 0; i < items.length; i++) {
         if (this.#isOrdered) this.#ready.set(first + i, { error: { value: error } });

@@ -57,7 +57,8 @@ export class PoolMemory {
   readonly #seats: number;
   readonly #entries: number;
   readonly #functions: number;
-  readonly #epoch: number;
+  /** When the pool was made, as `performance.now()` counts here. */
+  readonly #madeAt: number;
 
   /** @param at Index in `words` of the first one. @param epoch When the pool was made, in milliseconds of the wall clock. */
   constructor(words: Int32Array, at: number, epoch: number) {
@@ -66,7 +67,7 @@ export class PoolMemory {
     this.#functions = at + FUNCTIONS;
     this.#seats = at + SEATS;
     this.#entries = at + ENTRIES;
-    this.#epoch = epoch;
+    this.#madeAt = epoch - performance.timeOrigin;
   }
 
   /** Gives an entry to a task: its generation. For the owner, and an entry that is nobody's. */
@@ -76,10 +77,10 @@ export class PoolMemory {
     return generation;
   }
 
-  /** The worker in a seat begins a task. False if it is another's, or nobody's. */
-  begin(entry: number, generation: number, seat: number): boolean {
+  /** The worker in a seat begins a task. False if it is another's, or nobody's. @param now As `performance.now()`. */
+  begin(entry: number, generation: number, seat: number, now: number): boolean {
     const words = this.#words;
-    words[this.#seats + seat * SEAT_WORDS + SINCE] = this.now();
+    words[this.#seats + seat * SEAT_WORDS + SINCE] = this.#ticks(now);
     words[this.#seats + seat * SEAT_WORDS + RUNNING] = entry + 1;
     const queued = generation << CODE_BITS | QUEUED;
     if (Atomics.compareExchange(words, this.#entries + entry, queued, queued | seat + FIRST_SEAT) === queued) return true;
@@ -119,7 +120,7 @@ export class PoolMemory {
 
   /** Since when the worker in a seat runs what it runs, in milliseconds before now. */
   ranFor(seat: number): number {
-    return (this.now() - this.#words[this.#seats + seat * SEAT_WORDS + SINCE] | 0) * TICK_MS;
+    return (this.#ticks(performance.now()) - this.#words[this.#seats + seat * SEAT_WORDS + SINCE] | 0) * TICK_MS;
   }
 
   /** When it began that: nothing that means anything but whether it is still the same. */
@@ -193,9 +194,9 @@ export class PoolMemory {
     Atomics.add(this.#words, this.#news, 1);
   }
 
-  /** Ticks since the pool was made. */
-  now(): number {
-    return (performance.timeOrigin + performance.now() - this.#epoch) / TICK_MS | 0;
+  /** How many ticks after the pool was made it was `now`. */
+  #ticks(now: number): number {
+    return (now - this.#madeAt) / TICK_MS | 0;
   }
 }
 

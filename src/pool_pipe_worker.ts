@@ -9,7 +9,7 @@ import { portable } from "./error_report.ts";
 import { EOFError } from "./errors.ts";
 import { AbortController, DOMException, performance } from "./host.ts";
 import type { Connection } from "./pipe.ts";
-import { call, encodeOutcome, failed, Functions, importFunction, microsSince } from "./pool_call.ts";
+import { call, encodeOutcome, failed, Functions, importFunction, microsBetween } from "./pool_call.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import { currentScene, type Scene } from "./scene.ts";
 import type { TargetSpec } from "./target.ts";
@@ -142,7 +142,7 @@ class PipeWorker {
     const outcome = controller.signal.aborted
       ? failed(controller.signal.reason)
       : await (typeof found === "function" ? call(found, flags, args) : found);
-    const micros = microsSince(begun);
+    const micros = microsBetween(begun, performance.now());
     this.#running = this.#current = this.#controller = null;
     const { status, value } = encodeOutcome(outcome, flags, false);
     const memory = this.#scene.world.adapter.memoryUsed();

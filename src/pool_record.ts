@@ -48,9 +48,9 @@ export function wordAt(bytes: Uint8Array, at: number): number {
 
 /** Some bytes of somebody's. */
 export interface Piece {
-  readonly bytes: Uint8Array;
-  readonly at: number;
-  readonly length: number;
+  bytes: Uint8Array;
+  at: number;
+  length: number;
 }
 
 /** Where encoded tasks wait: cut from large pieces of memory, in which neighbours lie one after another. */
@@ -59,7 +59,7 @@ export class Slabs {
   #at = 0;
 
   /** Writes a task; its entry, generation and attempt come when it goes. */
-  add(fn: number, flags: number, id: number, args: Message): Piece {
+  add(task: Piece & { readonly fn: number; readonly id: number }, flags: number, args: Message): void {
     const { byteLength } = args;
     const length = HEADER + byteLength + 7 & -8;
     if (this.#at + length > this.#slab.length) {
@@ -68,11 +68,13 @@ export class Slabs {
     }
     const bytes = this.#slab, at = this.#at;
     this.#at += length;
-    setWord(bytes, at + 8, flags | fn << FLAG_BITS);
-    setWord(bytes, at + 12, id);
+    setWord(bytes, at + 8, flags | task.fn << FLAG_BITS);
+    setWord(bytes, at + 12, task.id);
     setWord(bytes, at + 20, byteLength);
     args.writeTo(bytes, at + HEADER);
-    return { bytes, at, length };
+    task.bytes = bytes;
+    task.at = at;
+    task.length = length;
   }
 }
 

@@ -6,48 +6,66 @@
 import type { Shareable } from "./codec.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import { startClock, type WaitOptions } from "./park.ts";
+import type { ImapOptions } from "./pool_options.ts";
 import type { Piece } from "./pool_record.ts";
+import type { Target } from "./process.ts";
 
 /** Where a task stands. */
 export const WAITING = 0, SENT = 1, DONE = 2;
 
-/** Who is told what becomes of a task. */
-export interface TaskOwner {
-  /** It ended. @param status With a value, an error, or some of each. */
+/** What some tasks have in common, and who is told what becomes of them. */
+export interface Job {
+  readonly fn: Target;
+  /** How the arguments of its tasks are meant. */
+  readonly flags: number;
+  readonly options: ImapOptions;
+  /** Whether it sees to it by itself that not too many wait. */
+  readonly isPatient: boolean;
+  /** Whether what comes is more of what the pool has taken: a closed one goes on with that. */
+  readonly isRest: boolean;
+  /** Where it was submitted, if there was time to write that down. */
+  readonly site: Error | null;
+  /** A task ended. @param status With a value, an error, or some of each. */
   settled(task: Task, status: number, value: unknown): void;
-  /** It said how far it is. */
+  /** A task said how far it is. */
   progressed?(task: Task, value: unknown): void;
 }
 
-/** A task: a call, or some calls that go together. */
-export interface Task extends Piece {
-  readonly id: number;
-  readonly owner: TaskOwner;
-  /** The shared objects in its encoded call, which is the piece. */
-  readonly shared: readonly Shareable[];
-  /** Buffers that are moved to whoever runs it. */
-  moved: readonly ArrayBuffer[];
-  readonly priority: number;
-  /** How long it may run, in milliseconds; 0: as long as it takes. */
-  readonly timeout: number;
-  /** How long it may go on once it was given up, in milliseconds. */
-  readonly grace: number;
-  /** When it was submitted, and where, if there was time to write that down. */
-  readonly since: number;
-  readonly site: Error | null;
-  /** The number of its function. */
-  readonly fn: number;
+const NONE: readonly never[] = Object.freeze([]), NO_BYTES = new Uint8Array();
+
+/** A task: a call, or some calls that go together. Nothing can become of it before a pool has taken it. */
+export class Task implements Piece {
+  readonly job: Job;
   /** How many calls it is. */
   readonly weight: number;
-  state: number;
+  id = 0;
+  /** The number of its function. */
+  fn = 0;
+  // Its encoded call, the shared objects in that, and the buffers that are moved to whoever runs it.
+  bytes: Uint8Array = NO_BYTES;
+  at = 0;
+  length = 0;
+  shared: readonly Shareable[] = NONE;
+  moved: readonly ArrayBuffer[] = NONE;
+  priority = 0;
+  /** How long it may go on once it was given up, in milliseconds. */
+  grace = 0;
+  /** When it was submitted. */
+  since = 0;
+  state: number = DONE;
   /** How often it may be tried again. */
-  retries: number;
-  attempt: number;
-  /** Where it is on its way. */
-  entry: number;
-  generation: number;
+  retries = 0;
+  attempt = 1;
+  // Where it is on its way.
+  entry = 0;
+  generation = 0;
   /** Stops its clocks, and its listening to a signal. */
-  cleanUp: (() => void) | null;
+  cleanUp: (() => void) | null = null;
+
+  constructor(job: Job, weight: number) {
+    this.job = job;
+    this.weight = weight;
+  }
 }
 
 /** Where a result comes from. */

@@ -28,7 +28,7 @@ import {
   failed,
   Functions,
   importFunction,
-  microsSince,
+  microsBetween,
   type Outcome,
   type TaskFunction,
 } from "./pool_call.ts";
@@ -133,6 +133,8 @@ class PoolWorker {
   #controller: AbortController | null = null;
   #isOver = false;
   #turnAt = performance.now();
+  /** When the last task was done, and so when the next began: to look at the clock takes longer than a small task. */
+  #now = 0;
   #memoryAt = -Infinity;
 
   constructor(orders: WorkerOrders, scene: Scene, local: readonly TaskFunction[] | null) {
@@ -172,11 +174,15 @@ class PoolWorker {
     const { maxTasks, maxMemoryBytes } = this.#orders.rules;
     for (let batch; (batch = await this.#next()) !== null;) {
       const before = this.#done;
+      this.#now = performance.now();
       try {
         for (const task of batch.tasks) {
           if (!this.#begin(task)) continue;
           const later = this.#run(task);
-          if (later !== undefined) await later;
+          if (later !== undefined) {
+            await later;
+            this.#now = performance.now();
+          }
           if (this.#isEnded) return;
           if (++this.#done === maxTasks) return;
         }
@@ -186,7 +192,7 @@ class PoolWorker {
       this.#sayMemory();
       // One that has done nothing stays, or nothing would ever be done.
       if (maxMemoryBytes > 0 && this.#done > before && this.#scene.world.adapter.memoryUsed() > maxMemoryBytes) return;
-      if (performance.now() - this.#turnAt > TURN_MS) await this.#haveATurn();
+      if (this.#now - this.#turnAt > TURN_MS) await this.#haveATurn();
       if (this.#isEnded) return;
     }
   }
@@ -248,7 +254,7 @@ class PoolWorker {
   #begin({ entry, generation }: Task): boolean {
     this.#parker.begin();
     try {
-      return this.#memory.begin(entry, generation, this.#orders.seat);
+      return this.#memory.begin(entry, generation, this.#orders.seat, this.#now);
     } finally {
       this.#parker.end();
     }
@@ -257,19 +263,25 @@ class PoolWorker {
   /** Runs a task, and sends its result. Undefined: that is done. */
   #run(task: Task): void | Promise<void> {
     this.#running = task;
-    if (task.args instanceof Uint8Array) return this.#unpack(task, task.args).then((args) => this.#start({ ...task, args }));
+    if (task.args instanceof Uint8Array) return this.#unpack(task, task.args).then((args) => this.#startLate({ ...task, args }));
+    return this.#start(task);
+  }
+
+  /** After an import. That comes once, and its time would say nothing of the tasks that follow. */
+  #startLate(task: Task): void | Promise<void> {
+    this.#now = performance.now();
     return this.#start(task);
   }
 
   #start(task: Task): void | Promise<void> {
     const fn = Array.isArray(task.args) ? this.#functions.get(task.fn) : null;
     if (!(fn instanceof Promise)) return this.#call(task, fn);
-    return fn.then((fn) => this.#call(task, fn), (error) => this.#finish(task, failed(error), performance.now()));
+    return fn.then(() => this.#startLate(task), (error) => this.#finish(task, failed(error), performance.now()));
   }
 
-  /** Calls a task's function. The time that it takes is its own: the import of its module, which comes once, would say nothing of the tasks that follow. @param fn Null: the arguments are the outcome, since they cannot be read. */
+  /** Calls a task's function. @param fn Null: the arguments are the outcome, since they cannot be read. */
   #call(task: Task, fn: TaskFunction | null): void | Promise<void> {
-    const begun = performance.now();
+    const begun = this.#now;
     const outcome = fn === null
       ? task.args as Outcome
       : this.#isInline
@@ -306,14 +318,16 @@ class PoolWorker {
   #finish({ entry, generation, flags }: Task, outcome: Outcome, begun: number): void | Promise<void> {
     this.#running = this.#current = this.#controller = null;
     if (this.#isEnded) return;
-    const micros = microsSince(begun);
     const { isThread } = this.#orders;
     const { status, message } = encodeOutcome(outcome, flags, isThread);
+    this.#now = performance.now();
+    const micros = microsBetween(begun, this.#now);
     const { moved } = message;
     if (message.byteLength > LARGEST_STREAMED || message.shared.length > 0 || moved.length > 0) {
       this.#reportResult(entry, generation, status | (moved.length > 0 ? WITH_CARGO : 0), micros, message);
       // Behind the result: its buffers are gone from here.
       if (moved.length > 0) this.#scene.world.sendCargo(cargoKey(entry, generation), moved);
+      this.#now = performance.now();
     } else if (this.#write(entry, generation, status, micros, message)) return this.#wake();
     else {
       const kept = message.copy();
