@@ -10,6 +10,8 @@ import { ourPools, peerPools, perSecond, WORKERS } from "./pools.ts";
 import { same } from "./pool_work.ts";
 
 const COUNT = size(50_000, 100);
+/** In so many rounds engines still compile most of what runs. */
+const WARM_UP = 3;
 
 if (mp.isMain(import.meta)) {
   const numbers = Array.from({ length: COUNT }, (_, i) => i);
@@ -17,5 +19,5 @@ if (mp.isMain(import.meta)) {
     ...ourPools((pool) => perSecond(COUNT, () => Promise.all(numbers.map((n) => pool.apply(same, [n]))))),
     ...peerPools((pool) => perSecond(COUNT, () => Promise.all(numbers.map((n) => pool.run(n))))),
     python("m2_apply", WORKERS, COUNT),
-  ]);
+  ], WARM_UP);
 }

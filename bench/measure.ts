@@ -46,7 +46,6 @@ export const effort: "tiny" | "quick" | "full" = process.argv.includes("--tiny")
   : "full";
 
 const ROUNDS = { tiny: 1, quick: 3, full: 7 }[effort];
-const WARM_UP = effort === "tiny" ? 0 : 1;
 
 /** How many of something, by how much is asked for. */
 export function size(full: number, tiny: number): number {
@@ -58,8 +57,8 @@ export function noted(name: string, figures: number[]): Contender {
   return { name, round: () => figures.shift() ?? null };
 }
 
-/** Measures contenders in alternating rounds and prints a line for each. @param name Of the case. @param unit Of the figures. */
-export async function measure(name: string, unit: string, contenders: readonly Contender[]): Promise<void> {
+/** Measures contenders in alternating rounds and prints a line for each. @param name Of the case. @param unit Of the figures. @param warmUp How many rounds come before those that count. */
+export async function measure(name: string, unit: string, contenders: readonly Contender[], warmUp = 1): Promise<void> {
   const samples = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   const reasons = new Map<Contender, string>();
   // At once: what it started and does not work may still take its part of the processors.
@@ -67,7 +66,7 @@ export async function measure(name: string, unit: string, contenders: readonly C
     reasons.set(contender, reason);
     await contender.end?.();
   };
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
+  for (let round = effort === "tiny" ? 0 : -warmUp; round < ROUNDS; round++) {
     for (const contender of contenders) {
       if (reasons.has(contender)) continue;
       try {
