@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { startClock } from "./clock.ts";
 import { Holding, pass } from "./holding.ts";
 import { queueMicrotask } from "./host.ts";
-import { type Attempt, PENDING, startClock, type WaitOptions, type WaitScope } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./park.ts";
 import type { Participant } from "./participant.ts";
 import type { Outgoing, Ring } from "./ring.ts";
 

@@ -8,6 +8,7 @@ import type { Adapter, Birth } from "./adapter.ts";
 import "./array.ts";
 import "./barrier.ts";
 import { type BirthMessage, fromBytes, type Payload, toBytes } from "./birth.ts";
+import { startClock } from "./clock.ts";
 import { decode } from "./codec.ts";
 import "./condition.ts";
 import { describe, portable } from "./error_report.ts";
@@ -16,7 +17,7 @@ import { setDefaultHome } from "./home.ts";
 import { joinChildren } from "./inline.ts";
 import * as L from "./layout.ts";
 import { inheritLog, note, startLog } from "./log.ts";
-import { startClock, Stopped, Unwanted } from "./park.ts";
+import { Stopped, Unwanted } from "./park.ts";
 import "./pipe.ts"; // shared objects among the arguments, also where the target's module does not import the library
 import "./pool_entry.ts";
 import { Process } from "./process.ts";

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { ProcessError, TimeoutError } from "./errors.ts";
+import { startClock } from "./clock.ts";
+import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import { Future } from "./future.ts";
-import { startClock } from "./park.ts";
 import type { ResultOf } from "./pool.ts";
 import { PoolCore } from "./pool_core.ts";
-import { ImapIterator } from "./pool_map.ts";
+import { hasLength, ImapIterator } from "./pool_map.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
@@ -127,7 +127,9 @@ export class ProcessPoolExecutor {
     check(options, MAP, "map");
     const sources = iterables as (Iterable<unknown> | AsyncIterable<unknown>)[];
     const { timeout, ...imapOptions } = options;
-    const results = new ImapIterator(this.#core, fn, together(sources), { isOrdered: true, isStar: true }, imapOptions);
+    // They are taken up to the end of the shortest.
+    const kind = { isOrdered: true, isStar: true, isFinite: sources.some(hasLength) };
+    const results = new ImapIterator(this.#core, fn, together(sources), kind, imapOptions);
     if (timeout !== undefined && timeout !== Infinity) {
       const clock = startClock(timeout, () => results.stop(new TimeoutError(`The results were not there within ${timeout} ms`)));
       results.whenOver(() => clock.stop());
@@ -139,11 +141,14 @@ export class ProcessPoolExecutor {
   /**
    * Takes no more calls.
    *
-   * @param options `wait`: resolve when all are made and the workers have ended, the default; otherwise that goes on by itself. `cancelFutures`: withdraw those that no worker has begun.
+   * @param options `wait`: resolve when all are made and the workers have ended, the default, with maps as in `Pool.join`; otherwise that goes on by itself. `cancelFutures`: withdraw those that no worker has begun, and have maps make no more.
    */
   async shutdown({ wait = true, cancelFutures = false }: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
     this.#isShut = true;
-    if (cancelFutures) { for (const future of [...this.#futures.values()]) future.cancel(); }
+    if (cancelFutures) {
+      for (const future of [...this.#futures.values()]) future.cancel();
+      this.#core.cutLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
+    }
     this.#core.close();
     if (wait) await this.#core.join();
   }

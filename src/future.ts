@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { startClock } from "./clock.ts";
 import { describe } from "./error_report.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
-import { startClock, type WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./park.ts";
 import { AsyncResult } from "./pool_task.ts";
 
 /** What a future must be able to do to its task. */

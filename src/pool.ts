@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, startMap } from "./pool_map.ts";
 import { type ImapOptions, type MapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
@@ -67,7 +68,7 @@ export class Pool {
    */
   // deno-lint-ignore no-explicit-any -- any function
   apply<F extends Target<any>>(fn: F, args: readonly unknown[] = [], options?: TaskOptions): AsyncResult<ResultOf<F>> {
-    return this.#core.apply(fn, args, options) as AsyncResult<ResultOf<F>>;
+    return startCall(this.#core, fn, args, options) as AsyncResult<ResultOf<F>>;
   }
 
   /**
@@ -149,7 +150,7 @@ export class Pool {
     return this;
   }
 
-  /** Takes no more tasks. Those that were submitted are done, maps to their end; then the workers end. Lazy maps take no more from their sources. */
+  /** Takes no more tasks. Those that were submitted are done, maps to their end, and lazy ones as far as their results are asked for; then the workers end. */
   close(): void {
     this.#core.close();
   }
@@ -159,7 +160,11 @@ export class Pool {
     this.#core.terminate();
   }
 
-  /** Waits until all workers have ended. @throws {ProcessError} The pool was neither closed nor terminated. */
+  /**
+   * Waits until all workers have ended. Lazy maps do first what is left of a source that says how long it is, and their results can be asked for afterwards; of any other source they take nothing more, and after the last result comes a {@linkcode ProcessError}.
+   *
+   * @throws {ProcessError} The pool was neither closed nor terminated.
+   */
   join(): Promise<void> {
     return this.#core.join();
   }

@@ -15,31 +15,29 @@
  */
 import type { StartMethod } from "./adapter.ts";
 import { encode, type Message, move } from "./codec.ts";
-import { CancelledError, Full, ProcessError, TimeoutError, UnsupportedError } from "./errors.ts";
+import { CancelledError, Full, ProcessError, UnsupportedError } from "./errors.ts";
 import { performance, queueMicrotask } from "./host.ts";
-import { startClock } from "./park.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
-import { check, type ImapOptions, type PoolOptions, type TaskOptions, taskOptions, tellProgress, WHOLE } from "./pool_options.ts";
+import { check, type PoolOptions, WHOLE } from "./pool_options.ts";
+import { watch } from "./pool_deadlines.ts";
+import { FunctionNumbers } from "./pool_functions.ts";
 import { PipeRoute } from "./pool_pipes.ts";
 import { TaskQueue } from "./pool_queue.ts";
 import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
 import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
 import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
 import { callerOf, sited, SUBMITTED } from "./pool_site.ts";
-import { AsyncResult, DONE, type Job, type ResultSource, SENT, Task, WAITING } from "./pool_task.ts";
+import { DONE, type Job, SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import type { Target } from "./process.ts";
 import { currentScene, type Scene } from "./scene.ts";
-import { FunctionNumbers } from "./pool_functions.ts";
 import { resolveTarget } from "./target.ts";
 import { throwAside } from "./throw_aside.ts";
 
 const GRACE_MS = 1000;
 /** A timer's longest time. */
 const LONGEST_GRACE_MS = 2 ** 31 - 1;
-/** How long ago a task began is known for some hours only: by then it is to have been looked at. */
-const LOOK_MS = 3_600_000;
 /** How much work each worker is to have on its way, in microseconds, and how much goes in one record. */
 const AHEAD_MICROS = 20_000, RECORD_MICROS = 200;
 /** … where there are tasks of different priorities. */
@@ -53,6 +51,14 @@ const MOST_BESIDE = 100;
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 
 type State = "running" | "closed" | "broken" | "terminated";
+
+/** A lazy map: it submits tasks as their results are asked for. */
+export interface LazyMap {
+  /** Submits what is left, if that has an end; or else nothing more. */
+  finish(): void;
+  /** Submits nothing more: whoever asks for what would have come gets the reason. */
+  cut(reason: unknown): void;
+}
 
 /** See above. */
 export class PoolCore implements CrewOwner, Listener {
@@ -86,6 +92,8 @@ export class PoolCore implements CrewOwner, Listener {
   readonly #isThread: boolean;
   readonly #mayStayOpen: boolean;
   #whenIdle: (() => void)[] = [];
+  /** Those that may submit more, as long as somebody has them. */
+  readonly #lazyMaps = new Set<WeakRef<LazyMap>>();
 
   /** @param name What messages call it. @param mayStayOpen Whether it is no mistake if it is never closed. */
   constructor(options: PoolOptions, method: StartMethod | undefined, name: string, mayStayOpen = false) {
@@ -142,18 +150,6 @@ export class PoolCore implements CrewOwner, Listener {
     return this.#sent + this.#queue.size;
   }
 
-  apply(fn: Target, args: readonly unknown[], options: TaskOptions | undefined): AsyncResult {
-    const call = new Call(this, fn, this.site());
-    try {
-      if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${String(args)}`);
-      call.options = taskOptions(options);
-      this.submit(call.task, args, "args");
-    } catch (error) {
-      call.result.settle(false, error);
-    }
-    return call.result;
-  }
-
   /** Where a task is submitted, if there is time to write it down. */
   site(): Error | null {
     return this.outstanding < MOST_BESIDE ? new Error(SUBMITTED) : null;
@@ -184,7 +180,7 @@ export class PoolCore implements CrewOwner, Listener {
     task.since = this.#now();
     task.state = WAITING;
     this.#functions.use(task.fn);
-    if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) this.#watch(task, options);
+    if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) watch(task, this);
     if (this.#queue.isRanked && this.#sent > 0 && task.priority > this.#queue.highest) this.#takeBack();
     this.#queue.add(task);
     this.#flushSoon();
@@ -277,6 +273,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   async join(): Promise<void> {
     if (this.#state === "running") throw new ProcessError("Cannot join the pool while it takes tasks: close() or terminate() it first");
+    for (const map of this.#openMaps()) map.finish();
     if (this.outstanding > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     await this.#crew.joined();
     this.#letGo();
@@ -302,6 +299,22 @@ export class PoolCore implements CrewOwner, Listener {
     this.scene.world.adapter.complain(
       `${this.#name} was left open${where === null ? "" : `, made ${where}`}: close() and join() it, or make it with \`await using\``,
     );
+  }
+
+  /** A lazy map was made: it goes on when the pool is closed. */
+  lazyMapMade(map: WeakRef<LazyMap>): void {
+    this.#openMaps();
+    this.#lazyMaps.add(map);
+  }
+
+  /** It submits nothing more. */
+  lazyMapOver(map: WeakRef<LazyMap>): void {
+    if (this.#lazyMaps.delete(map)) this.#rest();
+  }
+
+  /** Has lazy maps submit nothing more. */
+  cutLazyMaps(reason: unknown): void {
+    for (const map of this.#openMaps()) map.cut(reason);
   }
 
   // ---- what the crew and the route tell ----
@@ -536,7 +549,18 @@ export class PoolCore implements CrewOwner, Listener {
   #rest(): void {
     if (this.outstanding > 0) return;
     for (const run of this.#whenIdle.splice(0)) run();
-    if (this.#state === "closed") this.route.finish();
+    if (this.#state === "closed" && this.#openMaps().length === 0) this.route.finish();
+  }
+
+  /** The lazy maps that may submit more; forgets those that nobody has any more. */
+  #openMaps(): LazyMap[] {
+    const maps: LazyMap[] = [];
+    for (const ref of this.#lazyMaps) {
+      const map = ref.deref();
+      if (map === undefined) this.#lazyMaps.delete(ref);
+      else maps.push(map);
+    }
+    return maps;
   }
 
   #letGo(): void {
@@ -545,69 +569,5 @@ export class PoolCore implements CrewOwner, Listener {
     this.#stopSpreading?.();
     this.scene.world.pools.delete(this);
     this.route.close();
-  }
-
-  /** Gives a task up when its time is up, or its signal says so. */
-  #watch(task: Task, { signal, timeout, queueTimeout }: ImapOptions): void {
-    const stops: (() => void)[] = [];
-    if (signal !== undefined) {
-      const onAbort = () => this.cancel(task, signal.reason);
-      signal.addEventListener("abort", onAbort);
-      stops.push(() => signal.removeEventListener("abort", onAbort));
-    }
-    if (queueTimeout !== undefined && queueTimeout !== Infinity) {
-      const clock = startClock(queueTimeout, () => {
-        if (task.state === SENT && this.route.runnerOf(task) >= 0 || task.attempt > 1) return;
-        this.cancel(task, sited(new TimeoutError(`The task was not started within ${queueTimeout} ms`), task.job.site));
-      });
-      stops.push(() => clock.stop());
-    }
-    if (timeout !== undefined && timeout !== Infinity) {
-      let clock: { stop(): void }, seen = NaN, begun = 0;
-      const look = () => {
-        const seat = task.state === SENT ? this.route.runnerOf(task) : -1, began = seat < 0 ? NaN : this.route.beganAt(seat);
-        if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : this.route.ranFor(seat))];
-        const left = seat < 0 ? timeout : timeout - (performance.now() - begun);
-        if (left > 0) clock = startClock(Math.min(Math.max(left, 1), LOOK_MS), look);
-        else this.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.job.site));
-      };
-      clock = startClock(Math.min(timeout, LOOK_MS), look);
-      stops.push(() => clock.stop());
-    }
-    task.cleanUp = () => {
-      for (const stop of stops) stop();
-    };
-  }
-}
-
-/** A call of its own. */
-class Call implements Job, ResultSource {
-  readonly #core: PoolCore;
-  readonly fn: Target;
-  readonly flags = 0;
-  readonly isPatient = false;
-  readonly isRest = false;
-  readonly site: Error | null;
-  options: TaskOptions = taskOptions(undefined);
-  readonly task: Task = new Task(this, 1);
-  readonly result: AsyncResult = new AsyncResult(this);
-
-  constructor(core: PoolCore, fn: Target, site: Error | null) {
-    this.#core = core;
-    this.fn = fn;
-    this.site = site;
-  }
-
-  cancel(): boolean {
-    return this.#core.cancel(this.task, new CancelledError("The task was cancelled"));
-  }
-
-  settled(_task: Task, status: number, value: unknown): void {
-    this.result.settle(status !== FAILED, value);
-    if (this.options.onProgress !== undefined) tellProgress(this.options, { done: 1, total: 1, failed: Number(status === FAILED) });
-  }
-
-  progressed(_task: Task, value: unknown): void {
-    tellProgress(this.options, { done: 0, total: 1, failed: 0, value });
   }
 }

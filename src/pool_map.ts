@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { CancelledError } from "./errors.ts";
+import { CancelledError, ProcessError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
-import type { PoolCore } from "./pool_core.ts";
+import type { LazyMap, PoolCore } from "./pool_core.ts";
 import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { AsyncResult, type Job, Task } from "./pool_task.ts";
@@ -16,8 +16,8 @@ import { throwAside } from "./throw_aside.ts";
 const CHUNKS_EACH = 4;
 /** How many items the first chunks have, while it is not known how long a call takes; and how long a chunk is to take, in microseconds. */
 const FIRST_CHUNK = 16, CHUNK_MICROS = 50_000;
-/** Chunks that are ahead, for each worker; and as much work, in microseconds, as outlasts the wait of this thread for a processor while workers keep all of them busy. */
-const LEAST_AHEAD = 2, MOST_AHEAD = 32, AHEAD_MICROS = 20_000;
+/** Chunks that are ahead, for each worker; as much work, in microseconds, as outlasts the wait of this thread for a processor while workers keep all of them busy; and how many bytes, if more than the fewest are. */
+const LEAST_AHEAD = 2, MOST_AHEAD = 512, AHEAD_MICROS = 20_000, AHEAD_BYTES = 2 ** 20;
 
 /** How many chunks are to be ahead for each worker. @param micros What one takes, in microseconds; 0: that is not known. */
 function chunksAhead(micros: number): number {
@@ -197,19 +197,36 @@ interface Ready {
   readonly value?: unknown;
 }
 
+/** What a lazy map is like. */
+export interface LazyMapKind {
+  readonly isOrdered: boolean;
+  /** Whether each item is a list of arguments. */
+  readonly isStar?: boolean;
+  /** Whether its source comes to an end. By default it does if it says how long it is. */
+  readonly isFinite?: boolean;
+}
+
+/** Whether something iterable says how many items it has. */
+export function hasLength(source: unknown): boolean {
+  const { length, size } = Object(source);
+  return typeof length === "number" || typeof size === "number";
+}
+
 /** The results of a lazy map. */
-export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
+export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMap {
   readonly #core: PoolCore;
   readonly fn: Target;
   readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
   readonly #isOrdered: boolean;
+  readonly #isFinite: boolean;
   readonly flags: number;
   /** What was asked for; its chunks know some of it. */
   readonly #asked: ImapOptions;
   readonly options: ImapOptions;
   readonly isPatient = true;
-  readonly isRest = false;
+  readonly isRest = true;
   readonly site: Error | null;
+  readonly #ref: WeakRef<LazyMap> = new WeakRef(this);
   #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
   #isAsync = false;
   /** Tasks under way, by the number of their first item. */
@@ -218,14 +235,18 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
   readonly #ready = new Map<number, Ready>();
   #unordered: Ready[] = [];
   readonly #waiting: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void }[] = [];
+  /** … and how many bytes they have. */
+  #bytes = 0;
   #taken = 0;
   #given = 0;
   #done = 0;
   #failed = 0;
   #isPulling = false;
   #onOver: () => void = () => {};
-  /** Whether the source has no more. */
+  /** Whether nothing more is taken from the source. */
   #isDry = false;
+  /** Whether all that is left is taken now. */
+  #isHurried = false;
   /** What the next one who asks for a result gets instead, if there are none. */
   #failure: { readonly value: unknown } | null = null;
   #isOver = false;
@@ -234,7 +255,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
     core: PoolCore,
     fn: Target,
     source: Iterable<unknown> | AsyncIterable<unknown>,
-    { isOrdered, isStar = false }: { readonly isOrdered: boolean; readonly isStar?: boolean },
+    { isOrdered, isStar = false, isFinite = hasLength(source) }: LazyMapKind,
     options: ImapOptions,
   ) {
     const object = Object(source);
@@ -246,10 +267,12 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
     this.fn = fn;
     this.#source = source;
     this.#isOrdered = isOrdered;
+    this.#isFinite = isFinite;
     this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
     this.#asked = options;
     this.options = chunkOptions(options);
     this.site = core.site();
+    core.lazyMapMade(this.#ref);
   }
 
   [Symbol.asyncIterator](): this {
@@ -257,6 +280,11 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
   }
 
   next(): Promise<IteratorResult<unknown>> {
+    const ready = this.#waiting.length === 0 ? this.#nextReady() : undefined;
+    if (ready !== undefined) {
+      this.#pull();
+      return ready.error === undefined ? Promise.resolve({ done: false, value: ready.value }) : Promise.reject(ready.error.value);
+    }
     return new Promise((resolve, reject) => {
       // It throws if the source does: then this one waits for nothing.
       this.begin();
@@ -268,7 +296,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
   /** Starts with the first items, if it has not. */
   begin(): void {
     this.#open();
-    void this.#pull();
+    this.#pull();
   }
 
   /** Has `run` called when it is over, one way or another. */
@@ -280,6 +308,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
   stop(reason: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#core.lazyMapOver(this.#ref);
     this.#dropSignals();
     for (const task of [...this.#chunks.keys()]) this.#core.cancel(task, reason);
     if (this.#waiting.length === 0) this.#failure = { value: reason };
@@ -288,20 +317,49 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
     this.#unordered = [];
   }
 
+  /** The pool is joined. */
+  finish(): void {
+    if (!this.#isFinite) {
+      return this.cut(
+        new ProcessError("Cannot take more from the source of a lazy map: its pool was joined; ask for the results before that"),
+      );
+    }
+    this.#isHurried = true;
+    try {
+      this.begin();
+    } catch (error) {
+      this.cut(error); // there is no iterator
+    }
+  }
+
+  cut(reason: unknown): void {
+    if (this.#isDry || this.#isOver) return;
+    this.#isDry = true;
+    this.#failure = { value: reason };
+    this.#core.lazyMapOver(this.#ref);
+    this.#leaveSource().catch(throwAside);
+    this.#give();
+  }
+
   /** Leaves off: what is under way is cancelled. */
   async return(value?: unknown): Promise<IteratorResult<unknown>> {
     this.stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
     this.#failure = null;
-    const left = this.#iterator?.return?.();
+    const left = this.#leaveSource();
     // A generator returns only when what was asked of it is there, which nobody waits for any more.
-    if (this.#isPulling) void Promise.resolve(left).catch(throwAside);
+    if (this.#isPulling) left.catch(throwAside);
     else await left;
     return { done: true, value };
+  }
+
+  async #leaveSource(): Promise<void> {
+    await this.#iterator?.return?.();
   }
 
   settled(task: Task, status: number, value: unknown): void {
     const first = this.#chunks.get(task)!;
     this.#chunks.delete(task);
+    this.#bytes -= task.length;
     if (this.#isOver) return;
     const parts = status === PARTLY ? value as Parts : null;
     const errors = new Map<number, unknown>(parts?.errors);
@@ -316,7 +374,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
     }
     tellProgress(this.#asked, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
     this.#give();
-    void this.#pull();
+    this.#pull();
   }
 
   progressed(_task: Task, value: unknown): void {
@@ -340,17 +398,23 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
 
   readonly #onAbort = (): void => this.stop(this.#asked.signal!.reason);
 
-  /** Takes from the source what may be ahead of the consumer. */
-  async #pull(): Promise<void> {
-    if (this.#isPulling) return;
+  /** Takes from the source what may be ahead of the consumer, once that is a part worth the while. */
+  #pull(): void {
+    if (this.#isPulling || this.#room <= 0) return;
+    const size = this.#bufferSize, spare = size - this.#leastAhead;
+    if (this.#isHurried || this.#room >= Math.min(size >> 2, spare)) void this.#fill();
+  }
+
+  async #fill(): Promise<void> {
     this.#isPulling = true;
     const { chunksize = 1 } = this.#asked;
     try {
-      while (this.#hasRoom) {
+      while (this.#room > 0) {
         const items: unknown[] = [], most = Math.min(chunksize, this.#bufferSize);
         while (items.length < most) {
           const next = this.#iterator!.next();
           const { done, value } = this.#isAsync ? await next : next as IteratorResult<unknown>;
+          if (this.#isDry) return;
           if (done === true) {
             this.#isDry = true;
             break;
@@ -365,22 +429,32 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
       this.#failure = { value: error };
     } finally {
       this.#isPulling = false;
+      if (this.#isDry) this.#core.lazyMapOver(this.#ref);
       this.#give();
       // What could not be sent was given at once.
-      if (this.#hasRoom) void this.#pull();
+      this.#pull();
     }
   }
 
-  /** Whether more is to be taken from the source now. */
-  get #hasRoom(): boolean {
-    return !this.#isDry && !this.#isOver && this.#taken - this.#given < this.#bufferSize;
+  /** How many items more are to be taken from the source now. */
+  get #room(): number {
+    if (this.#isDry || this.#isOver) return 0;
+    return this.#isHurried ? Infinity : this.#bufferSize - (this.#taken - this.#given);
   }
 
   /** How many items are to be ahead of the consumer. */
   get #bufferSize(): number {
     const { buffersize, chunksize = 1 } = this.#asked;
     if (buffersize !== undefined) return buffersize;
-    return chunksAhead(this.#core.microsOf(this.fn) * chunksize) * this.#core.size * chunksize;
+    if (this.#bytes >= AHEAD_BYTES) return this.#leastAhead;
+    const most = chunksAhead(this.#core.microsOf(this.fn) * chunksize) * this.#core.size * chunksize;
+    // The first calls may have been the short ones.
+    return Math.min(most, Math.max(this.#leastAhead, this.#done));
+  }
+
+  /** … at the least, so that each worker has something to do. */
+  get #leastAhead(): number {
+    return LEAST_AHEAD * this.#core.size * (this.#asked.chunksize ?? 1);
   }
 
   #submit(items: unknown[]): void {
@@ -391,6 +465,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
     this.#chunks.set(task, first);
     try {
       this.#core.submit(task, items, "items");
+      this.#bytes += task.length;
     } catch (error) {
       this.#chunks.delete(task);
       // These cannot be sent, the next ones may.
@@ -404,7 +479,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
   /** Gives results to those who wait for one. */
   #give(): void {
     while (this.#waiting.length > 0) {
-      const ready = this.#isOrdered ? this.#ready.get(this.#given) : this.#unordered.shift();
+      const ready = this.#nextReady();
       if (ready === undefined) {
         const isAtEnd = this.#isOver || this.#isDry && this.#given === this.#taken;
         if (!isAtEnd) return;
@@ -416,10 +491,17 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job {
         else reject(failure.value);
         continue;
       }
-      this.#ready.delete(this.#given++);
       const { resolve, reject } = this.#waiting.shift()!;
       if (ready.error !== undefined) reject(ready.error.value);
       else resolve({ done: false, value: ready.value });
     }
+  }
+
+  /** Takes the next result, if it is there. */
+  #nextReady(): Ready | undefined {
+    const ready = this.#isOrdered ? this.#ready.get(this.#given) : this.#unordered.shift();
+    if (ready === undefined) return undefined;
+    this.#ready.delete(this.#given++);
+    return ready;
   }
 }

@@ -3,12 +3,12 @@
  *
  * @module
  */
+import { startClock } from "./clock.ts";
 import { decode } from "./codec.ts";
 import { EOFError } from "./errors.ts";
 import { pass } from "./holding.ts";
 import type { Home } from "./home.ts";
 import { AbortController, performance } from "./host.ts";
-import { startClock } from "./park.ts";
 import { PIPE_WORKER } from "./pool_entry.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
 import { argumentsOf, FAILED, flagsOf } from "./pool_record.ts";

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { nextTurn } from "./clock.ts";
 import { decode, encode, type Message } from "./codec.ts";
 import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
@@ -20,7 +21,7 @@ import { Holding } from "./holding.ts";
 import { AbortController, DOMException, performance } from "./host.ts";
 import { UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
-import { type Attempt, nextTurn, type Parker, PENDING } from "./park.ts";
+import { type Attempt, type Parker, PENDING } from "./park.ts";
 import {
   argumentsFrom,
   call,

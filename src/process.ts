@@ -4,6 +4,7 @@
  * @module
  */
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { startClock } from "./clock.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { isSignal } from "./host.ts";
@@ -11,7 +12,6 @@ import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
 import { tell } from "./log.ts";
-import { startClock } from "./park.ts";
 import type { TaskReference } from "./target.ts";
 
 /** What a process runs: a function, or where one is found. */

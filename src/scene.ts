@@ -5,8 +5,8 @@
  */
 import type { Adapter, StartMethod } from "./adapter.ts";
 import type { ArenaHome } from "./arena_home.ts";
+import { startClock } from "./clock.ts";
 import type { Home } from "./home.ts";
-import { startClock } from "./park.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 

@@ -4,8 +4,9 @@
  *
  * @module
  */
+import { MOMENT_MS } from "./clock.ts";
 import { performance } from "./host.ts";
-import { type Attempt, MOMENT_MS, PENDING, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitSet } from "./park.ts";
 import type { Place } from "./place.ts";
 
 /** How long anyone may go on while others wait; longer each time that these did not take it in a moment, as when their threads are busy. */

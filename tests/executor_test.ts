@@ -3,6 +3,7 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
+import { gather } from "./pools.ts";
 import { fails, isPending, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
@@ -63,11 +64,6 @@ eachMethod("results and errors are waited for, for some time", (ctx) =>
 
 eachMethod("maps zip their iterables, in order, lazily", (ctx) =>
   withExecutor(ctx, { maxWorkers: 2 }, async (executor) => {
-    const gather = async <T>(results: AsyncIterable<T>) => {
-      const all: T[] = [];
-      for await (const result of results) all.push(result);
-      return all;
-    };
     for (const chunksize of [1, 3, 6, 40, 50]) {
       assert.deepEqual(await gather(executor.map(work.add, range(40), range(60), { chunksize })), range(40).map((n) => 2 * n));
     }
@@ -264,6 +260,22 @@ eachMethod("shutting down waits for what was submitted, and takes nothing more",
   assert.isTrue(futures.every((future) => future.done()));
   assert.deepEqual(await Promise.all(futures), range(50).map((n) => n ** 2));
   await executor.shutdown();
+});
+
+eachMethod("a map's results are all there once the executor was shut down, or none of those that nobody asked for", async (ctx) => {
+  const executor = new mp.ProcessPoolExecutor({ maxWorkers: 2, startMethod: ctx.getStartMethod()! });
+  const results = executor.map(work.square, range(300));
+  await executor.shutdown();
+  assert.deepEqual(await gather(results), range(300).map((n) => n ** 2));
+
+  const cancelled = new mp.ProcessPoolExecutor({ maxWorkers: 2, startMethod: ctx.getStartMethod()! });
+  const some = cancelled.map(work.square, range(300), { buffersize: 4 });
+  await cancelled.shutdown({ cancelFutures: true });
+  const got: unknown[] = [];
+  await fails(async () => {
+    for await (const result of some) got.push(result);
+  }, mp.CancelledError);
+  assert.deepEqual(got, [0, 1, 4, 9]);
 });
 
 eachMethod("shutting down may cancel what waits, or not be waited for", async (ctx) => {

@@ -3,18 +3,12 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
-import { withPool } from "./pools.ts";
+import { gather, withPool } from "./pools.ts";
 import { fails, isPending, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const squares = (n: number) => range(n).map((i) => i ** 2);
-
-async function gather<T>(results: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const result of results) all.push(result);
-  return all;
-}
 
 eachMethod("calls and maps give what a loop would", (ctx) =>
   withPool(ctx, 2, async (pool) => {
@@ -106,6 +100,85 @@ eachMethod("lazy maps take no more than they need ahead, and leave off when the 
     assert.isBelow(taken, 100);
     assert.equal(await pool.apply(work.square, [3]), 9);
   }));
+
+eachMethod("a lazy map goes on when its pool is closed, and whoever joins the pool has all its results", async (ctx) => {
+  for (const isBegun of [true, false]) {
+    const pool = new ctx.Pool(2), again = new ctx.Pool(2);
+    const lazy = pool.imap(work.square, range(300)), unordered = again.imapUnordered(work.square, new Set(range(300)));
+    if (isBegun) assert.equal((await lazy.next()).value, 0);
+    pool.close();
+    again.close();
+    // Asked for, and joined after that; joined, and asked for after that.
+    assert.deepEqual(await gather(lazy), squares(300).slice(Number(isBegun)));
+    await pool.join();
+    await again.join();
+    assert.sameMembers(await gather(unordered), squares(300));
+  }
+});
+
+// Where all is inline the clock may stand still, and nobody knows how quick a call is.
+eachMethod("quick calls are far ahead of the loop, but not if their arguments are large", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    const ahead = async (byteLength: number) => {
+      let most = 0;
+      const source = function* () {
+        for (;;) {
+          const { queued, running } = pool.stats();
+          most = Math.max(most, queued + running);
+          yield new Uint8Array(byteLength);
+        }
+      };
+      const lazy = pool.imap(work.lengthOf, source());
+      for (let i = 0; i < 200; i++) assert.equal((await lazy.next()).value, byteLength);
+      await lazy.return!();
+      return most;
+    };
+    await ahead(1); // it is known by now how long a call takes
+    assert.isAbove(await ahead(1), 40);
+    // Two for each worker, or as many as make a MiB.
+    assert.isAtMost(await ahead(2 ** 18), 4);
+  }), { methods: OWN });
+
+eachMethod("a source that may have no end is left when its pool is joined", async (ctx) => {
+  for (const isAsync of [false, true]) {
+    let taken = 0, isLeft = false;
+    const source = function* () {
+      try {
+        for (;;) yield taken++;
+      } finally {
+        isLeft = true;
+      }
+    };
+    const later = async function* () {
+      yield* source();
+    };
+    const pool = new ctx.Pool(2);
+    const lazy = pool.imap(work.square, isAsync ? later() : source(), { buffersize: 10 });
+    assert.equal((await lazy.next()).value, 0);
+    pool.close();
+    assert.equal((await lazy.next()).value, 1);
+    await pool.join();
+    await until("left it", () => isLeft);
+    const got: unknown[] = [];
+    const error = await fails(async () => {
+      for await (const result of lazy) got.push(result);
+    }, mp.ProcessError);
+    assert.match(error.message, /joined/);
+    assert.deepEqual(got, squares(taken).slice(2, got.length + 2));
+    assert.isAtMost(taken, got.length + 3);
+    assert.isTrue((await lazy.next()).done);
+  }
+});
+
+eachMethod("a lazy map that nobody goes on with keeps nobody who joins its pool", async (ctx) => {
+  const pool = new ctx.Pool(2);
+  const left = pool.imap(work.square, range(50));
+  for await (const result of left) if (result === 9) break;
+  pool.imapUnordered(work.square, range(10));
+  pool.close();
+  await pool.join();
+  assert.isTrue((await left.next()).done);
+});
 
 eachMethod(
   "errors keep their class, code, cause, fields and stack, which goes on with the call's",

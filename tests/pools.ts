@@ -26,3 +26,10 @@ export function kill(pid: number): void {
     if ((error as { code?: string }).code !== "ESRCH") throw error;
   }
 }
+
+/** All results of a lazy map. */
+export async function gather<T>(results: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const result of results) all.push(result);
+  return all;
+}

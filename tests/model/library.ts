@@ -27,6 +27,7 @@ export interface Edit {
 export interface Library {
   readonly layout: typeof import("../../src/layout.ts");
   readonly arena: typeof import("../../src/arena.ts");
+  readonly clock: typeof import("../../src/clock.ts");
   readonly park: typeof import("../../src/park.ts");
   readonly monitor: typeof import("../../src/monitor.ts");
   readonly participant: typeof import("../../src/participant.ts");
@@ -51,6 +52,7 @@ const SIMULATED = [
   "arena_home",
   "backlog",
   "barrier",
+  "clock",
   "condition",
   "event",
   "heap",
@@ -144,6 +146,7 @@ export async function load(edits: readonly Edit[] = []): Promise<Library> {
     return {
       layout: await get("layout"),
       arena: await get("arena"),
+      clock: await get("clock"),
       park: await get("park"),
       monitor: await get("monitor"),
       participant: await get("participant"),

@@ -77,7 +77,7 @@ export function goOut(stage: Stage): void {
 /** Makes the scenario. */
 export function lockPlot({ actors, holder, isRLock = false, deaths, areCurious }: LockPlan) {
   return (stage: Stage, maker: Me): Plot => {
-    const { library: { errors: { TimeoutError, ProcessError }, park: { startClock } }, machine } = stage;
+    const { library: { errors: { TimeoutError, ProcessError }, clock: { startClock } }, machine } = stage;
     const shared = shareLock(stage, maker, isRLock);
     const isExclusive = !Object.values(actors).flat().includes("release");
     const orLate = (error: unknown) => {

@@ -1,0 +1,52 @@
+/**
+ * When tasks are given up: their time is up, or their signal says so.
+ *
+ * @module
+ */
+import { startClock } from "./clock.ts";
+import { TimeoutError } from "./errors.ts";
+import { performance } from "./host.ts";
+import type { PoolCore } from "./pool_core.ts";
+import { sited } from "./pool_site.ts";
+import { SENT, type Task } from "./pool_task.ts";
+
+/** How long ago a task began is known for some hours only: by then it is to have been looked at. */
+const LOOK_MS = 3_600_000;
+
+/** Gives a task up when its options say so; its `cleanUp` stops that. */
+export function watch(task: Task, core: PoolCore): void {
+  const { signal, timeout = Infinity, queueTimeout = Infinity } = task.job.options;
+  const stops: (() => void)[] = [];
+  if (signal !== undefined) {
+    const onAbort = () => core.cancel(task, signal.reason);
+    signal.addEventListener("abort", onAbort);
+    stops.push(() => signal.removeEventListener("abort", onAbort));
+  }
+  if (queueTimeout !== Infinity) stops.push(watchQueue(task, core, queueTimeout));
+  if (timeout !== Infinity) stops.push(watchRun(task, core, timeout));
+  task.cleanUp = () => {
+    for (const stop of stops) stop();
+  };
+}
+
+function watchQueue(task: Task, core: PoolCore, timeout: number): () => void {
+  const clock = startClock(timeout, () => {
+    if (core.isRunning(task) || task.attempt > 1) return;
+    core.cancel(task, sited(new TimeoutError(`The task was not started within ${timeout} ms`), task.job.site));
+  });
+  return () => clock.stop();
+}
+
+function watchRun(task: Task, core: PoolCore, timeout: number): () => void {
+  const { route } = core;
+  let clock: { stop(): void }, seen = NaN, begun = 0;
+  const look = () => {
+    const seat = task.state === SENT ? route.runnerOf(task) : -1, began = seat < 0 ? NaN : route.beganAt(seat);
+    if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : route.ranFor(seat))];
+    const left = seat < 0 ? timeout : timeout - (performance.now() - begun);
+    if (left > 0) clock = startClock(Math.min(Math.max(left, 1), LOOK_MS), look);
+    else core.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.job.site));
+  };
+  clock = startClock(Math.min(timeout, LOOK_MS), look);
+  return () => clock.stop();
+}
