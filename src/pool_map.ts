@@ -247,6 +247,9 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   #isDry = false;
   /** Whether all that is left is taken now. */
   #isHurried = false;
+  /** That the source was told that nothing more is taken from it, or knows. */
+  #left: Promise<void> | null = null;
+  #leavesLater = false;
   /** What the next one who asks for a result gets instead, if there are none. */
   #failure: { readonly value: unknown } | null = null;
   #isOver = false;
@@ -306,6 +309,11 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
 
   /** Leaves off with an error, which whoever waits for results gets. */
   stop(reason: unknown): void {
+    this.#stop(reason);
+    this.#leaveSource().catch(throwAside);
+  }
+
+  #stop(reason: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#core.lazyMapOver(this.#ref);
@@ -343,7 +351,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
 
   /** Leaves off: what is under way is cancelled. */
   async return(value?: unknown): Promise<IteratorResult<unknown>> {
-    this.stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
+    this.#stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
     this.#failure = null;
     const left = this.#leaveSource();
     // A generator returns only when what was asked of it is there, which nobody waits for any more.
@@ -352,8 +360,13 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     return { done: true, value };
   }
 
-  async #leaveSource(): Promise<void> {
-    await this.#iterator?.return?.();
+  /** Tells the source that nothing more is taken from it. */
+  #leaveSource(): Promise<void> {
+    if (this.#isPulling && !this.#isAsync) {
+      this.#leavesLater = true; // this was called by the source itself
+      return Promise.resolve();
+    }
+    return this.#left ??= (async () => void await this.#iterator?.return?.())();
   }
 
   settled(task: Task, status: number, value: unknown): void {
@@ -382,7 +395,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   }
 
   #open(): void {
-    if (this.#iterator !== null) return;
+    if (this.#iterator !== null || this.#isDry || this.#isOver) return;
     const source = this.#source as Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
     this.#isAsync = source[Symbol.asyncIterator] != null;
     this.#iterator = this.#isAsync ? source[Symbol.asyncIterator]!() : source[Symbol.iterator]!();
@@ -414,21 +427,23 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
         while (items.length < most) {
           const next = this.#iterator!.next();
           const { done, value } = this.#isAsync ? await next : next as IteratorResult<unknown>;
-          if (this.#isDry) return;
+          if (this.#isDry || this.#isOver) return;
           if (done === true) {
             this.#isDry = true;
+            this.#left = Promise.resolve();
             break;
           }
           items.push(value);
         }
-        if (this.#isOver) return;
         this.#submit(items);
       }
     } catch (error) {
       this.#isDry = true;
+      this.#left = Promise.resolve();
       this.#failure = { value: error };
     } finally {
       this.#isPulling = false;
+      if (this.#leavesLater) this.#leaveSource().catch(throwAside);
       if (this.#isDry) this.#core.lazyMapOver(this.#ref);
       this.#give();
       // What could not be sent was given at once.

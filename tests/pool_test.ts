@@ -170,6 +170,46 @@ eachMethod("a source that may have no end is left when its pool is joined", asyn
   }
 });
 
+eachMethod("a lazy map's source is left once, whoever leaves off, and when", async (ctx) => {
+  const ends: [string, (pool: mp.Pool, lazy: AsyncIterableIterator<unknown>, abort: AbortController) => void][] = [
+    ["the pool is joined", (pool) => (pool.close(), void pool.join())],
+    ["the loop is left", (_pool, lazy) => void lazy.return!()],
+    ["its signal says so", (_pool, _lazy, abort) => abort.abort()],
+  ];
+  for (const [name, end] of ends) {
+    for (const isInside of [true, false]) {
+      const pool = new ctx.Pool(1), abort = new AbortController(), after: number[] = [];
+      let taken = 0, left = 0;
+      const source = function* () {
+        try {
+          for (;;) {
+            if (isInside && taken === 6) end(pool, lazy, abort);
+            yield taken++;
+          }
+        } finally {
+          left++;
+          after.push(taken);
+        }
+      };
+      const lazy: AsyncIterableIterator<unknown> = pool.imap(work.square, source(), { buffersize: 10, signal: abort.signal });
+      const first = lazy.next().catch(() => {});
+      if (!isInside) {
+        await first;
+        end(pool, lazy, abort);
+      }
+      await until(`left when ${name}`, () => left > 0);
+      await first;
+      for (let i = 0, done: boolean | undefined = false; i < 20 && !done; i++) {
+        ({ done } = await lazy.next().catch(() => ({ done: false })));
+      }
+      assert.deepEqual([left, after], [1, [taken]], name);
+      if (isInside) assert.equal(taken, 7, name);
+      pool.terminate();
+      await pool.join();
+    }
+  }
+});
+
 eachMethod("a lazy map that nobody goes on with keeps nobody who joins its pool", async (ctx) => {
   const pool = new ctx.Pool(2);
   const left = pool.imap(work.square, range(50));
