@@ -8,6 +8,7 @@ import { BufferTooShort, EOFError, ProcessError, TimeoutError } from "./errors.t
 import { PASSED, type SharedObject } from "./holding.ts";
 import { closeBoth, defaultHome, type EndBacking, type HoldingLike, type Home, homeOf, mayBlock, type MessagesLike } from "./home.ts";
 import type { WaitOptions } from "./park.ts";
+import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
 const DEFAULT_CAPACITY = 2 ** 20;
@@ -198,12 +199,8 @@ export class Connection implements SharedObject {
   }
 
   /** The messages, until the other end closes. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, void> {
-    try {
-      for (;;) yield await this.recv();
-    } catch (error) {
-      if (!(error instanceof EOFError)) throw error;
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<unknown, void, void> {
+    return new Received(() => this.recv(), (error) => error instanceof EOFError);
   }
 
   /** What travels of it. @internal */

@@ -9,6 +9,7 @@ import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import type { WaitOptions } from "./park.ts";
+import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
 const QUEUE = 1, SIMPLE_QUEUE = 2, JOINABLE_QUEUE = 3;
@@ -280,12 +281,8 @@ export class Queue<T = unknown> extends AnyQueue<T> {
   }
 
   /** The items, until the queue is shut down and empty. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
-    try {
-      for (;;) yield await this.get();
-    } catch (error) {
-      if (!(error instanceof ShutDown)) throw error;
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, void, void> {
+    return new Received(() => this.get(), (error) => error instanceof ShutDown);
   }
 }
 

@@ -1,0 +1,45 @@
+/**
+ * Loops over what comes in.
+ *
+ * @module
+ */
+
+function given<T>(value: T): IteratorYieldResult<T> {
+  return { done: false, value };
+}
+
+function end(): IteratorReturnResult<void> {
+  return { done: true, value: undefined };
+}
+
+/** What is received one after another, until one who receives is told that there is no more. A generator does the same with two more turns of the microtask queue for each. */
+export class Received<T> implements AsyncIterableIterator<T, void, void> {
+  readonly #receive: () => Promise<T>;
+  readonly #isEnd: (error: unknown) => boolean;
+  #isOver = false;
+
+  /** @param isEnd Whether what `receive` rejects with says that there is no more. */
+  constructor(receive: () => Promise<T>, isEnd: (error: unknown) => boolean) {
+    this.#receive = receive;
+    this.#isEnd = isEnd;
+  }
+
+  next(): Promise<IteratorResult<T, void>> {
+    return this.#isOver ? Promise.resolve(end()) : this.#receive().then(given, this.#end);
+  }
+
+  return(): Promise<IteratorResult<T, void>> {
+    this.#isOver = true;
+    return Promise.resolve(end());
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  readonly #end = (error: unknown): IteratorResult<T, void> => {
+    this.#isOver = true;
+    if (this.#isEnd(error)) return end();
+    throw error;
+  };
+}
