@@ -8,7 +8,7 @@ import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import { Future } from "./future.ts";
 import type { ResultOf } from "./pool.ts";
 import { PoolCore } from "./pool_core.ts";
-import { hasLength, ImapIterator } from "./pool_map.ts";
+import { ImapIterator, lengthOf } from "./pool_map.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
@@ -127,9 +127,13 @@ export class ProcessPoolExecutor {
     check(options, MAP, "map");
     const sources = iterables as (Iterable<unknown> | AsyncIterable<unknown>)[];
     const { timeout, ...imapOptions } = options;
+    const source = together(sources);
     // They are taken up to the end of the shortest.
-    const kind = { isOrdered: true, isStar: true, isFinite: sources.some(hasLength) };
-    const results = new ImapIterator(this.#core, fn, together(sources), kind, imapOptions);
+    const length = () => {
+      const known = Symbol.iterator in source ? sources.map(lengthOf).filter(Number.isFinite) : [];
+      return known.length === 0 ? NaN : Math.min(...known);
+    };
+    const results = new ImapIterator(this.#core, fn, source, { isOrdered: true, isStar: true, length }, imapOptions);
     if (timeout !== undefined && timeout !== Infinity) {
       const clock = startClock(timeout, () => results.stop(new TimeoutError(`The results were not there within ${timeout} ms`)));
       results.whenOver(() => clock.stop());
@@ -147,7 +151,7 @@ export class ProcessPoolExecutor {
     this.#isShut = true;
     if (cancelFutures) {
       for (const future of [...this.#futures.values()]) future.cancel();
-      this.#core.cutLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
+      this.#core.withdrawLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
     }
     this.#core.close();
     if (wait) await this.#core.join();

@@ -150,7 +150,7 @@ export class Pool {
     return this;
   }
 
-  /** Takes no more tasks. Those that were submitted are done, maps to their end, and lazy ones as far as their results are asked for; then the workers end. */
+  /** Takes no more tasks. Those that were submitted are done, maps to their end, and lazy ones as their results are asked for; then the workers end. A lazy map that nobody goes on with keeps them until the pool is joined, or it is collected. */
   close(): void {
     this.#core.close();
   }

@@ -4,7 +4,7 @@
  * | state | | next |
  * |---|---|---|
  * | running | takes tasks | closed, broken, terminated |
- * | closed | takes none; workers end when all are done | broken, terminated |
+ * | closed | takes none, but what is left of maps; workers end when all are done | broken, terminated |
  * | broken | workers cannot begin: every task fails with why | terminated |
  * | terminated | workers are ended, and every task has | |
  *
@@ -45,8 +45,8 @@ const AHEAD_RANKED_MICROS = 500;
 const MOST_AHEAD = 4096, MOST_IN_RECORD = 512, RECORD_BYTES = 32_768, AHEAD_BYTES = 2 ** 22;
 /** How often, at the least, to look whether tasks wait in the hands of a busy worker while others have none. */
 const SPREAD_MS = 5;
-/** As long as no more tasks are under way, it is written down where each was submitted, and when to the microsecond. */
-const MOST_BESIDE = 100;
+/** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
+const MOST_WITH_SITE = 100;
 
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 
@@ -56,9 +56,14 @@ type State = "running" | "closed" | "broken" | "terminated";
 export interface LazyMap {
   /** Submits what is left, if that has an end; or else nothing more. */
   finish(): void;
-  /** Submits nothing more: whoever asks for what would have come gets the reason. */
+  /** Takes nothing more from its source: whoever asks for what would have come gets the reason. */
   cut(reason: unknown): void;
+  /** … and gives up what nobody has begun. */
+  withdraw(reason: unknown): void;
 }
+
+/** Tells the pool of a lazy map that was left in the middle. */
+const LEFT = new FinalizationRegistry<() => void>((tell) => tell());
 
 /** See above. */
 export class PoolCore implements CrewOwner, Listener {
@@ -80,7 +85,7 @@ export class PoolCore implements CrewOwner, Listener {
   #sentBytes = 0;
   #isFlushing = false;
   #nextId = 1;
-  /** When a task was submitted last. */
+  /** What the clock said when it was looked at last; 0 once others had a turn. */
   #time = 0;
   #done = 0;
   #failed = 0;
@@ -152,7 +157,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Where a task is submitted, if there is time to write it down. */
   site(): Error | null {
-    return this.outstanding < MOST_BESIDE ? new Error(SUBMITTED) : null;
+    return this.outstanding < MOST_WITH_SITE ? new Error(SUBMITTED) : null;
   }
 
   /** Takes a task. @param path What messages call the arguments. @throws What `Pool.apply` names. */
@@ -188,7 +193,8 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** The time. Of many tasks that are submitted at once one in sixteen looks at the clock: it takes longer than much of the rest. */
   #now(): number {
-    if (this.outstanding < MOST_BESIDE || (this.#nextId & 15) === 0) this.#time = performance.now();
+    if (this.#time === 0) queueMicrotask(() => this.#time = 0);
+    if (this.#time === 0 || (this.#nextId & 15) === 0) this.#time = performance.now();
     return this.#time;
   }
 
@@ -226,7 +232,7 @@ export class PoolCore implements CrewOwner, Listener {
   #endAll(isKill: boolean): void {
     if (this.#state === "terminated") return;
     this.#state = "terminated";
-    this.#failAll(() => new CancelledError("The task was cancelled: its pool was terminated"));
+    this.#giveUpAll(() => new CancelledError("The task was cancelled: its pool was terminated"));
     void this.#endWorkers(isKill).then(() => this.#letGo());
   }
 
@@ -274,7 +280,10 @@ export class PoolCore implements CrewOwner, Listener {
   async join(): Promise<void> {
     if (this.#state === "running") throw new ProcessError("Cannot join the pool while it takes tasks: close() or terminate() it first");
     for (const map of this.#openMaps()) map.finish();
-    if (this.outstanding > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    await new Promise<void>((resolve) => {
+      this.#whenIdle.push(resolve);
+      this.#rest();
+    });
     await this.#crew.joined();
     this.#letGo();
   }
@@ -302,9 +311,11 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   /** A lazy map was made: it goes on when the pool is closed. */
-  lazyMapMade(map: WeakRef<LazyMap>): void {
-    this.#openMaps();
-    this.#lazyMaps.add(map);
+  lazyMapMade(map: LazyMap): WeakRef<LazyMap> {
+    const ref = new WeakRef(map);
+    this.#lazyMaps.add(ref);
+    LEFT.register(map, () => this.lazyMapOver(ref));
+    return ref;
   }
 
   /** It submits nothing more. */
@@ -312,9 +323,9 @@ export class PoolCore implements CrewOwner, Listener {
     if (this.#lazyMaps.delete(map)) this.#rest();
   }
 
-  /** Has lazy maps submit nothing more. */
-  cutLazyMaps(reason: unknown): void {
-    for (const map of this.#openMaps()) map.cut(reason);
+  /** Gives up what nobody has begun of lazy maps. */
+  withdrawLazyMaps(reason: unknown): void {
+    for (const map of this.#openMaps()) map.withdraw(reason);
   }
 
   // ---- what the crew and the route tell ----
@@ -349,7 +360,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (this.#state === "broken" || this.#state === "terminated") return;
     this.#state = "broken";
     this.#failure = error;
-    this.#failAll(() => error);
+    this.#giveUpAll(() => error);
     void this.#endWorkers(false);
   }
 
@@ -539,28 +550,24 @@ export class PoolCore implements CrewOwner, Listener {
     if (this.outstanding === 0) this.#rest();
   }
 
-  #failAll(why: () => unknown): void {
+  #giveUpAll(why: () => unknown): void {
     // One by one: whoever hears of one may cancel others, which are to be found in the queue.
     for (let task; (task = this.#queue.take(1, Infinity)[0]) !== undefined;) this.#end(task, FAILED, why(), 0);
     for (const task of this.route.sent()) this.#end(task, FAILED, why(), 0);
+    for (const map of this.#openMaps()) map.cut(why());
+    this.#rest();
   }
 
-  /** Nothing is to be done. */
+  /** Perhaps nothing is to be done any more. */
   #rest(): void {
-    if (this.outstanding > 0) return;
+    if (this.outstanding > 0 || this.#state === "closed" && this.#openMaps().length > 0) return;
     for (const run of this.#whenIdle.splice(0)) run();
-    if (this.#state === "closed" && this.#openMaps().length === 0) this.route.finish();
+    if (this.#state === "closed") this.route.finish();
   }
 
-  /** The lazy maps that may submit more; forgets those that nobody has any more. */
+  /** The lazy maps that may submit more, and that somebody still has. */
   #openMaps(): LazyMap[] {
-    const maps: LazyMap[] = [];
-    for (const ref of this.#lazyMaps) {
-      const map = ref.deref();
-      if (map === undefined) this.#lazyMaps.delete(ref);
-      else maps.push(map);
-    }
-    return maps;
+    return [...this.#lazyMaps].flatMap((ref) => ref.deref() ?? []);
   }
 
   #letGo(): void {

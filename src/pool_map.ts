@@ -173,7 +173,12 @@ class MapJob implements Job {
         const from = this.#next, items = this.#items.slice(from, from + size), task = new Task(this, items.length);
         this.#next += items.length;
         this.#chunks.set(task, from);
-        this.#core.submit(task, items, from === 0 ? "items" : `items.slice(${from})`);
+        try {
+          this.#core.submit(task, items, from === 0 ? "items" : `items.slice(${from})`);
+        } catch (error) {
+          this.#chunks.delete(task);
+          throw error;
+        }
         this.isRest = true;
       }
     } finally {
@@ -192,6 +197,10 @@ class MapJob implements Job {
   }
 }
 
+function joined(): ProcessError {
+  return new ProcessError("Cannot take more from the source of a lazy map: its pool was joined; ask for the results before that");
+}
+
 interface Ready {
   readonly error?: { readonly value: unknown };
   readonly value?: unknown;
@@ -202,14 +211,14 @@ export interface LazyMapKind {
   readonly isOrdered: boolean;
   /** Whether each item is a list of arguments. */
   readonly isStar?: boolean;
-  /** Whether its source comes to an end. By default it does if it says how long it is. */
-  readonly isFinite?: boolean;
+  /** How many items its source has, or less; NaN: that is not known. By default what the source says. */
+  readonly length?: () => number;
 }
 
-/** Whether something iterable says how many items it has. */
-export function hasLength(source: unknown): boolean {
-  const { length, size } = Object(source);
-  return typeof length === "number" || typeof size === "number";
+/** How many items something iterable says that it has; NaN if it does not. One that is asynchronous says at most how many it has now. */
+export function lengthOf(source: unknown): number {
+  const { length, size, [Symbol.asyncIterator]: isAsync } = Object(source);
+  return isAsync != null ? NaN : Number.isFinite(length) ? length : Number.isFinite(size) ? size : NaN;
 }
 
 /** The results of a lazy map. */
@@ -218,7 +227,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   readonly fn: Target;
   readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
   readonly #isOrdered: boolean;
-  readonly #isFinite: boolean;
+  readonly #length: () => number;
   readonly flags: number;
   /** What was asked for; its chunks know some of it. */
   readonly #asked: ImapOptions;
@@ -226,7 +235,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   readonly isPatient = true;
   readonly isRest = true;
   readonly site: Error | null;
-  readonly #ref: WeakRef<LazyMap> = new WeakRef(this);
+  /** What its pool knows it by. */
+  readonly #ref: WeakRef<LazyMap>;
   #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
   #isAsync = false;
   /** Tasks under way, by the number of their first item. */
@@ -237,6 +247,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   readonly #waiting: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void }[] = [];
   /** … and how many bytes they have. */
   #bytes = 0;
+  /** What was taken from the source, for the next chunk; how many were before; how many results were given. */
+  #items: unknown[] = [];
   #taken = 0;
   #given = 0;
   #done = 0;
@@ -245,8 +257,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   #onOver: () => void = () => {};
   /** Whether nothing more is taken from the source. */
   #isDry = false;
-  /** Whether all that is left is taken now. */
-  #isHurried = false;
+  /** How many items are taken, whoever asks for their results; NaN: those of a loop. */
+  #end = NaN;
   /** That the source was told that nothing more is taken from it, or knows. */
   #left: Promise<void> | null = null;
   #leavesLater = false;
@@ -258,7 +270,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     core: PoolCore,
     fn: Target,
     source: Iterable<unknown> | AsyncIterable<unknown>,
-    { isOrdered, isStar = false, isFinite = hasLength(source) }: LazyMapKind,
+    { isOrdered, isStar = false, length = () => lengthOf(source) }: LazyMapKind,
     options: ImapOptions,
   ) {
     const object = Object(source);
@@ -270,12 +282,12 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     this.fn = fn;
     this.#source = source;
     this.#isOrdered = isOrdered;
-    this.#isFinite = isFinite;
+    this.#length = length;
     this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
     this.#asked = options;
     this.options = chunkOptions(options);
     this.site = core.site();
-    core.lazyMapMade(this.#ref);
+    this.#ref = core.lazyMapMade(this);
   }
 
   [Symbol.asyncIterator](): this {
@@ -327,16 +339,12 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
 
   /** The pool is joined. */
   finish(): void {
-    if (!this.#isFinite) {
-      return this.cut(
-        new ProcessError("Cannot take more from the source of a lazy map: its pool was joined; ask for the results before that"),
-      );
-    }
-    this.#isHurried = true;
     try {
-      this.begin();
+      this.#end = this.#length();
+      if (!this.#isHurried) this.cut(joined());
+      else this.begin();
     } catch (error) {
-      this.cut(error); // there is no iterator
+      this.cut(error); // it says nothing, or there is no iterator
     }
   }
 
@@ -344,9 +352,15 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     if (this.#isDry || this.#isOver) return;
     this.#isDry = true;
     this.#failure = { value: reason };
+    this.#submit();
     this.#core.lazyMapOver(this.#ref);
     this.#leaveSource().catch(throwAside);
     this.#give();
+  }
+
+  withdraw(reason: unknown): void {
+    this.cut(reason);
+    for (const task of [...this.#chunks.keys()]) this.#core.withdraw(task, reason);
   }
 
   /** Leaves off: what is under way is cancelled. */
@@ -423,8 +437,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     const { chunksize = 1 } = this.#asked;
     try {
       while (this.#room > 0) {
-        const items: unknown[] = [], most = Math.min(chunksize, this.#bufferSize);
-        while (items.length < most) {
+        const most = Math.min(chunksize, this.#bufferSize);
+        while (this.#items.length < most) {
           const next = this.#iterator!.next();
           const { done, value } = this.#isAsync ? await next : next as IteratorResult<unknown>;
           if (this.#isDry || this.#isOver) return;
@@ -433,14 +447,16 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
             this.#left = Promise.resolve();
             break;
           }
-          items.push(value);
+          this.#items.push(value);
         }
-        this.#submit(items);
+        this.#submit();
+        if (this.#taken > this.#end) this.cut(joined()); // it has more than it said
       }
     } catch (error) {
       this.#isDry = true;
       this.#left = Promise.resolve();
       this.#failure = { value: error };
+      this.#submit();
     } finally {
       this.#isPulling = false;
       if (this.#leavesLater) this.#leaveSource().catch(throwAside);
@@ -454,7 +470,13 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   /** How many items more are to be taken from the source now. */
   get #room(): number {
     if (this.#isDry || this.#isOver) return 0;
-    return this.#isHurried ? Infinity : this.#bufferSize - (this.#taken - this.#given);
+    const { chunksize = 1 } = this.#asked;
+    return this.#bufferSize - (this.#isHurried ? this.#chunks.size * chunksize : this.#taken - this.#given);
+  }
+
+  /** Whether all that is left is taken, whoever asks for it. */
+  get #isHurried(): boolean {
+    return !Number.isNaN(this.#end);
   }
 
   /** How many items are to be ahead of the consumer. */
@@ -472,9 +494,11 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     return LEAST_AHEAD * this.#core.size * (this.#asked.chunksize ?? 1);
   }
 
-  #submit(items: unknown[]): void {
+  /** Submits what was taken. */
+  #submit(): void {
+    const items = this.#items, first = this.#taken;
     if (items.length === 0) return;
-    const first = this.#taken;
+    this.#items = [];
     this.#taken += items.length;
     const task = new Task(this, items.length);
     this.#chunks.set(task, first);

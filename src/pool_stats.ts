@@ -50,7 +50,7 @@ export interface PoolStats {
   readonly done: number;
   /** Tasks that ended with an error, or were given up. */
   readonly failed: number;
-  /** How long tasks waited for their start, and how long they ran, in milliseconds. */
+  /** How long tasks waited for their start, and how long they ran up to their encoded result, in milliseconds. */
   readonly latency: { readonly wait: Latency; readonly run: Latency };
 }
 

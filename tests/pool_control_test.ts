@@ -121,9 +121,9 @@ eachMethod(
 
 eachMethod("a task's time counts from its start", (ctx) =>
   withPool(ctx, { processes: 1, grace: 20 }, async (pool) => {
-    const results = range(6).map(() => pool.apply(work.sleep, [60], { timeout: 1500 }));
+    const results = range(20).map(() => pool.apply(work.sleep, [100], { timeout: 1500 }));
     // The last waits longer than it may run, on a busy machine or not: it is not late.
-    for (const result of results) assert.equal(await result, 60);
+    for (const result of results) assert.equal(await result, 100);
     const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
     const late = pool.apply(work.hold, [begun, gate], { timeout: 50 });
     const error = await fails(() => late, mp.TimeoutError);

@@ -4,6 +4,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
 import { gather, withPool } from "./pools.ts";
+import { collectGarbage, collects } from "./shared.ts";
 import { fails, isPending, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
@@ -168,6 +169,94 @@ eachMethod("a source that may have no end is left when its pool is joined", asyn
     assert.isAtMost(taken, got.length + 3);
     assert.isTrue((await lazy.next()).done);
   }
+});
+
+eachMethod("a lazy map that nobody has any more keeps neither the workers of a closed pool nor whoever joins it", async (ctx) => {
+  for (const isJoined of [true, false]) {
+    const pool = new ctx.Pool(1);
+    const endless = function* () {
+      for (let n = 0;; n++) yield n;
+    };
+    // In a function of its own, so that nothing of it stays on the stack.
+    const begin = async () => {
+      const lazy = pool.imap(work.square, endless());
+      await lazy.next();
+      return new WeakRef(lazy);
+    };
+    const lazy = await begin();
+    pool.close();
+    await until("is collected", async () => {
+      await collectGarbage();
+      return lazy.deref() === undefined && (isJoined || pool.stats().workers.length === 0);
+    }, 20_000);
+    await pool.join();
+  }
+}, { needs: collects });
+
+eachMethod("the end of a pool reads no source to its end", async (ctx) => {
+  let taken = 0;
+  const many = {
+    length: 1_000_000,
+    *[Symbol.iterator]() {
+      for (; taken < 1_000_000; taken++) yield taken;
+    },
+  };
+  const pool = new ctx.Pool(2), lazy = pool.imap(work.square, many);
+  assert.equal((await lazy.next()).value, 0);
+  pool.terminate();
+  await pool.join();
+  assert.isBelow(taken, 10_000);
+  await fails(async () => {
+    for await (const _ of lazy);
+  }, mp.CancelledError);
+});
+
+eachMethod("a source that has more than it says keeps nobody who joins its pool", async (ctx) => {
+  for (const length of [3, Infinity, NaN, -1, "3"]) {
+    let taken = 0;
+    const source = {
+      length,
+      *[Symbol.iterator]() {
+        for (;;) yield taken++;
+      },
+    };
+    const pool = new ctx.Pool(2), lazy = pool.imap(work.square, source), got: unknown[] = [];
+    pool.close();
+    await pool.join();
+    await fails(async () => {
+      for await (const result of lazy) got.push(result);
+    }, mp.ProcessError);
+    assert.deepEqual(got, squares(taken));
+    assert.equal(taken, length === 3 ? 4 : Number(length === -1));
+  }
+});
+
+eachMethod("what was taken for a chunk is done, though its source fails or is left", async (ctx) => {
+  const source = function* (end: () => void) {
+    yield 1;
+    yield 2;
+    end();
+  };
+  const later = async function* () {
+    yield 1;
+    yield 2;
+    await new Promise(() => {});
+  };
+  const failing = new ctx.Pool(1);
+  const results = failing.imap(work.square, source(() => assert.fail("at its end")), { chunksize: 5 });
+  assert.equal((await results.next()).value, 1);
+  assert.equal((await results.next()).value, 4);
+  assert.match((await fails(() => results.next(), Error)).message, /at its end/);
+  failing.close();
+  await failing.join();
+
+  const joined = new ctx.Pool(1), lazy = joined.imap(work.square, later(), { chunksize: 5 }), first = lazy.next();
+  await isPending(first);
+  joined.close();
+  await joined.join();
+  assert.equal((await first).value, 1);
+  assert.equal((await lazy.next()).value, 4);
+  await fails(() => lazy.next(), mp.ProcessError);
 });
 
 eachMethod("a lazy map's source is left once, whoever leaves off, and when", async (ctx) => {
