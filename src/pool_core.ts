@@ -507,10 +507,10 @@ export class PoolCore implements CrewOwner, Listener {
     const seat = this.route.runnerOf(task);
     if (seat < 0) return;
     this.route.cancel(seat, task);
-    const began = this.route.beganAt(seat);
+    const before = this.route.tasksOf(seat);
     this.#afterGrace(task.grace, () => {
       // Still at what it did then.
-      if (this.route.isBusy(seat) && this.route.beganAt(seat) === began) this.#crew.kill(seat);
+      if (this.route.isBusy(seat) && this.route.tasksOf(seat) === before) this.#crew.kill(seat);
     });
   }
 

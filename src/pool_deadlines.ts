@@ -12,6 +12,8 @@ import { SENT, type Task } from "./pool_task.ts";
 
 /** How long ago a task began is known for some hours only: by then it is to have been looked at. */
 const LOOK_MS = 3_600_000;
+/** How much longer a task may take whose module its worker imports first, and how often to look whether that is done. */
+const IMPORT_MS = 10_000, IMPORT_LOOK_MS = 10;
 
 /** Gives a task up when its options say so; its `cleanUp` stops that. */
 export function watch(task: Task, core: PoolCore): void {
@@ -43,8 +45,9 @@ function watchRun(task: Task, core: PoolCore, timeout: number): () => void {
   const look = () => {
     const seat = task.state === SENT ? route.runnerOf(task) : -1, began = seat < 0 ? NaN : route.beganAt(seat);
     if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : route.ranFor(seat))];
-    const left = seat < 0 ? timeout : timeout - (performance.now() - begun);
-    if (left > 0) clock = startClock(Math.min(Math.max(left, 1), LOOK_MS), look);
+    const isImporting = seat >= 0 && route.isImporting(seat);
+    const left = seat < 0 ? timeout : (isImporting ? timeout + IMPORT_MS : timeout) - (performance.now() - begun);
+    if (left > 0) clock = startClock(Math.min(Math.max(left, 1), isImporting ? IMPORT_LOOK_MS : LOOK_MS), look);
     else core.cancel(task, sited(new TimeoutError(`The task was not done within ${timeout} ms`), task.job.site));
   };
   clock = startClock(Math.min(timeout, LOOK_MS), look);

@@ -35,8 +35,8 @@ const ENTRIES = SEATS + SEAT_WORDS * MOST_SEATS;
 /** Words in all. */
 export const POOL_WORDS: number = ENTRIES + MOST_ENTRIES;
 
-// Words of a seat: the entry that its worker runs, + 1; since when; what is to be cancelled; whether it is to go; the memory that it uses; how many tasks it has done.
-const RUNNING = 0, SINCE = 1, CANCEL = 2, RETIRE = 3, MEMORY_KIB = 4, DONE = 5;
+// Words of a seat: the entry that its worker runs, + 1; since when; what is to be cancelled; whether it is to go; the memory that it uses; how many tasks it has done; whether it still imports what the one that it runs needs.
+const RUNNING = 0, SINCE = 1, CANCEL = 2, RETIRE = 3, MEMORY_KIB = 4, DONE = 5, IMPORTING = 6;
 
 const CODE_BITS = 12, CODE_MASK = (1 << CODE_BITS) - 1, GENERATION_MASK = 0xfffff;
 const QUEUED = 0, NOBODY = 1, FIRST_SEAT = 2;
@@ -86,6 +86,17 @@ export class PoolMemory {
     if (Atomics.compareExchange(words, this.#entries + entry, queued, queued | seat + FIRST_SEAT) === queued) return true;
     words[this.#seats + seat * SEAT_WORDS + RUNNING] = 0;
     return false;
+  }
+
+  /** The worker in a seat imports what the task that it has begun needs; or has done so, and begins that now. @param now As `performance.now()`. */
+  import(seat: number, isDone: boolean, now: number): void {
+    const at = this.#seats + seat * SEAT_WORDS;
+    this.#words[at + SINCE] = this.#ticks(now);
+    Atomics.store(this.#words, at + IMPORTING, Number(!isDone));
+  }
+
+  isImporting(seat: number): boolean {
+    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + IMPORTING) !== 0;
   }
 
   /** The worker in a seat has done what it ran. */

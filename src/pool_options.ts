@@ -53,7 +53,7 @@ export interface PoolOptions {
 export interface TaskOptions {
   /** Aborting it cancels the task. */
   signal?: AbortSignal;
-  /** How long it may run, in milliseconds from its start, with the import of its module where a worker has not done that. By default as long as it takes. */
+  /** How long it may run, in milliseconds from its start. By default as long as it takes. The import of its module, where its worker has not done that yet, may take ten seconds more. */
   timeout?: number;
   /** How long it may wait for its start, in milliseconds. By default as long as it takes. */
   queueTimeout?: number;

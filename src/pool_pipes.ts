@@ -35,6 +35,8 @@ interface Seat {
   task: Task | null;
   /** Whether it said that it runs that. */
   hasBegun: boolean;
+  /** Whether it has to import that one's module first. */
+  isImporting: boolean;
   since: number;
   memory: number;
   tasks: number;
@@ -77,6 +79,7 @@ export class PipeRoute implements Route {
       running: null,
       task: null,
       hasBegun: false,
+      isImporting: false,
       since: 0,
       memory: 0,
       tasks: 0,
@@ -120,6 +123,10 @@ export class PipeRoute implements Route {
 
   beganAt(seat: number): number {
     return this.#seats.get(seat)?.since ?? 0;
+  }
+
+  isImporting(seat: number): boolean {
+    return this.#seats.get(seat)?.isImporting === true;
   }
 
   cancel(seat: number, task: Task): void {
@@ -216,7 +223,8 @@ export class PipeRoute implements Route {
     seat.hasBegun = false;
     seat.since = performance.now();
     const key = seat.running = keyOf(task);
-    if (!seat.known.has(fn)) this.#say(seat, { type: "learn", key, fn, spec: this.#functions[fn] });
+    seat.isImporting = !seat.known.has(fn);
+    if (seat.isImporting) this.#say(seat, { type: "learn", key, fn, spec: this.#functions[fn] });
     seat.known.add(fn);
     this.#say(seat, { type: "task", key, id, attempt, fn, flags: flagsOf(task), args });
     pass(shared);
@@ -251,7 +259,7 @@ export class PipeRoute implements Route {
     else if (news.type === "unreadable") this.#giveUp(seat, news.error);
     else {
       const task = seat.running === news.key ? seat.task : null;
-      if (news.type === "begun") seat.hasBegun = true;
+      if (news.type === "begun") this.#begun(seat);
       if (news.type === "result") {
         seat.running = null;
         seat.memory = news.memory;
@@ -270,6 +278,15 @@ export class PipeRoute implements Route {
     this.#quiet.abort();
     this.#quiet = new AbortController();
     for (const each of this.#seats.values()) each.heard = null;
+  }
+
+  /** It says so before it imports something, and once it has. */
+  #begun(seat: Seat): void {
+    if (seat.hasBegun || !seat.isImporting) {
+      seat.isImporting = false;
+      seat.since = performance.now();
+    }
+    seat.hasBegun = true;
   }
 
   /** Something that a worker said, or was told, cannot be read: its task fails with that, and another worker takes its place, since it is not known what it was. */

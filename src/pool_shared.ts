@@ -63,6 +63,8 @@ export interface Route {
   ranFor(seat: number): number;
   /** When it began what it runs: the same as long as it is that. */
   beganAt(seat: number): number;
+  /** Whether it still imports what that needs: then that begins anew. */
+  isImporting(seat: number): boolean;
   /** Asks a worker to give up the task that it runs. */
   cancel(seat: number, task: Task): void;
   /** Asks a worker to end, when it has nothing to run. */
@@ -208,6 +210,10 @@ export class SharedRoute implements Route {
 
   beganAt(seat: number): number {
     return this.#memory.beganAt(seat);
+  }
+
+  isImporting(seat: number): boolean {
+    return this.#memory.isImporting(seat);
   }
 
   cancel(seat: number, task: Task): void {

@@ -264,20 +264,37 @@ class PoolWorker {
   /** Runs a task, and sends its result. Undefined: that is done. */
   #run(task: Task): void | Promise<void> {
     this.#running = task;
-    if (task.args instanceof Uint8Array) return this.#unpack(task, task.args).then((args) => this.#startLate({ ...task, args }));
-    return this.#start(task);
+    if (!(task.args instanceof Uint8Array)) return this.#start(task);
+    this.#import(false);
+    return this.#unpack(task, task.args).then((args) => this.#startLate({ ...task, args }));
   }
 
   /** After an import. That comes once, and its time would say nothing of the tasks that follow. */
   #startLate(task: Task): void | Promise<void> {
-    this.#now = performance.now();
+    this.#import(true);
     return this.#start(task);
+  }
+
+  /** Says that it begins to import something for its task, or has done so. */
+  #import(isDone: boolean): void {
+    this.#now = performance.now();
+    if (this.#isEnded) return;
+    this.#parker.begin();
+    try {
+      this.#memory.import(this.#orders.seat, isDone, this.#now);
+    } finally {
+      this.#parker.end();
+    }
   }
 
   #start(task: Task): void | Promise<void> {
     const fn = Array.isArray(task.args) ? this.#functions.get(task.fn) : null;
     if (!(fn instanceof Promise)) return this.#call(task, fn);
-    return fn.then(() => this.#startLate(task), (error) => this.#finish(task, failed(error), performance.now()));
+    this.#import(false);
+    return fn.then(() => this.#startLate(task), (error) => {
+      this.#import(true);
+      return this.#finish(task, failed(error), this.#now);
+    });
   }
 
   /** Calls a task's function. @param fn Null: the arguments are the outcome, since they cannot be read. */

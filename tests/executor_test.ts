@@ -306,6 +306,60 @@ eachMethod("shutting down may cancel what waits, or not be waited for", async (c
   assert.isTrue(begun.empty());
 }, { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] });
 
+eachMethod("each worker is initialized, also one that takes another's place", async (ctx) => {
+  const executor = new mp.ProcessPoolExecutor({
+    maxWorkers: 1,
+    maxTasksPerChild: 1,
+    initializer: work.initialize,
+    initargs: ["made"],
+    startMethod: ctx.getStartMethod()!,
+  });
+  for (let i = 0; i < 3; i++) assert.deepEqual(await executor.submit(work.initialized), ["made"]);
+  await executor.shutdown();
+}, { methods: OWN });
+
+eachMethod("a future that is cancelled keeps nobody who shuts its executor down", async (ctx) => {
+  const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+  const futures = range(20).map((n) => executor.submit(work.squareLater, n)), cancelled = futures.filter((future) => future.cancel());
+  await executor.shutdown();
+  assert.isAbove(cancelled.length, 0);
+  for (const future of futures) {
+    assert.isTrue(future.done());
+    assert.equal(future.cancelled(), cancelled.includes(future));
+  }
+});
+
+eachMethod("futures that are done need no time, and there may be none", async (ctx) => {
+  const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+  const done = executor.submit(work.square, 3);
+  await done;
+  const { future: pending, gate } = await held(ctx, executor);
+  const completed = mp.asCompleted([pending, done] as mp.Future[], { timeout: 0 });
+  assert.strictEqual((await completed.next()).value, done);
+  await fails(() => completed.next(), mp.TimeoutError);
+  assert.deepEqual(await gather(mp.asCompleted([])), []);
+  for (const isBefore of [true, false]) {
+    const abort = new AbortController(), reason = new RangeError("enough");
+    if (isBefore) abort.abort(reason);
+    const next = mp.asCompleted([pending], { signal: abort.signal }).next(), all = mp.waitFutures([pending], { signal: abort.signal });
+    abort.abort(reason);
+    const errors = await Promise.all([fails(() => next, RangeError), fails(() => all, RangeError)]);
+    for (const error of errors) assert.strictEqual(error, reason);
+  }
+  await gate.put(1);
+  await executor.shutdown();
+});
+
+eachMethod("workers that have died already can be ended", async (ctx) => {
+  for (const end of ["terminateWorkers", "killWorkers"] as const) {
+    const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+    await fails(() => executor.submit(work.exit, 5), mp.WorkerDiedError);
+    executor[end]();
+    await executor.shutdown();
+    await fails(() => executor.submit(work.square, 1), mp.ProcessError);
+  }
+}, { methods: OWN });
+
 for (const end of ["terminateWorkers", "killWorkers"] as const) {
   eachMethod(`${end} ends all at once`, async (ctx) => {
     for (const isBusy of [true, false]) {

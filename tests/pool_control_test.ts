@@ -131,6 +131,28 @@ eachMethod("a task's time counts from its start", (ctx) =>
     assert.equal(await pool.apply(work.square, [3]), 9);
   }));
 
+eachMethod(
+  "the import of a task's module takes no time of its own",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      const slow = { module: new URL("./fixtures/slow_import.ts", import.meta.url), name: "quick" };
+      assert.equal(await pool.apply(slow, [1], { timeout: 500 }), 2);
+    }),
+  // In a bundle no module is found by a file's address.
+  { methods: OWN, needs: (can) => can.startMethods.includes("process") ? null : "there are no files" },
+);
+
+eachMethod(
+  "a task that computes without a pause is given up when its time is up",
+  (ctx) =>
+    withPool(ctx, { processes: 1, grace: 20 }, async (pool) => {
+      const begun = new ctx.Queue<string>(), late = pool.apply(work.spin, [begun], { timeout: 500 });
+      assert.match((await fails(() => late, mp.TimeoutError)).message, /not done within 500 ms/);
+      assert.equal(await pool.apply(work.square, [3]), 9);
+    }),
+  { methods: OWN },
+);
+
 eachMethod("a task that is not started in time fails, and is not run", (ctx) =>
   withPool(ctx, 1, async (pool) => {
     const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();

@@ -54,6 +54,14 @@ eachMethod("anything may be thrown", (ctx) =>
     assert.equal(await pool.apply(work.square, [2]), 4);
   }));
 
+eachMethod("an error that cannot be read here is told as such, and the others come", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const results = [pool.apply(work.square, [2]), pool.apply(work.failUnreadably), pool.apply(work.square, [3])];
+    assert.match((await fails(() => results[1], Error)).message, /cannot be read|nobody reads this/);
+    assert.deepEqual([await results[0], await results[2]], [4, 9]);
+    assert.equal(await pool.apply(work.square, [4]), 16);
+  }));
+
 // ---- workers that end ----
 
 const ENDINGS: {
