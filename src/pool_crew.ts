@@ -14,6 +14,9 @@ import type { WorkerOrders, WorkerRules } from "./pool_worker.ts";
 import { AWAITED, CARGO, Process, type Target, WORKER } from "./process.ts";
 import { currentScene, type Scene } from "./scene.ts";
 
+/** SIGTRAP and SIGABRT: V8 and JavaScriptCore end a process by these themselves. */
+const FATAL: readonly number[] = [5, 6];
+
 /** So many workers in a row that end before they can begin are no accident; those that somebody killed say little of the next one, so it takes many of them. */
 const MOST_FALSE_STARTS = 3, MOST_KILLED_STARTS = 300;
 /** Signals that somebody sends on purpose, or the system for want of memory: SIGHUP, SIGINT, SIGKILL and SIGTERM. */
@@ -283,6 +286,7 @@ export class WorkerEnd {
   get #how(): string {
     const code = this.#code, { error } = this.#process;
     if (error instanceof Error) return `it threw ${error.name}: ${error.message}`;
-    return code === null || code >= 0 ? `it exited with code ${code}` : `it was killed by signal ${-code}`;
+    if (code === null || code >= 0) return `it exited with code ${code}`;
+    return `it was killed by signal ${-code}${FATAL.includes(-code) ? ", as engines end that run out of memory" : ""}`;
   }
 }

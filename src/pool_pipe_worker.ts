@@ -73,6 +73,8 @@ class PipeWorker {
   readonly #scene: Scene;
   readonly #specs: TargetSpec[] = [];
   readonly #functions: Functions;
+  /** The task whose function could not be imported, and why. */
+  #unlearned: { readonly key: string; readonly error: unknown } | null = null;
   #current: CurrentTask | null = null;
   #controller: AbortController | null = null;
   #running: string | null = null;
@@ -123,7 +125,11 @@ class PipeWorker {
   async #learn({ key, fn, spec }: PipeWords & { type: "learn" }): Promise<void> {
     this.#specs[fn] = spec;
     await this.#say({ type: "begun", key });
-    await Promise.resolve(this.#functions.get(fn)).catch(() => {});
+    try {
+      await this.#functions.get(fn);
+    } catch (error) {
+      this.#unlearned = { key, error };
+    }
   }
 
   async #run(task: PipeTask): Promise<void> {
@@ -136,7 +142,9 @@ class PipeWorker {
     };
     this.#current = { id, attempt, signal: controller.signal, progress };
     await this.#say({ type: "begun", key });
-    const found = await Promise.resolve(this.#functions.get(fn)).catch(failed);
+    const found = this.#unlearned?.key === key
+      ? failed(this.#unlearned.error)
+      : await Promise.resolve(this.#functions.get(fn)).catch(failed);
     const begun = performance.now();
     // It may have been given up meanwhile.
     const outcome = controller.signal.aborted
