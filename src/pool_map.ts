@@ -239,14 +239,13 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   readonly #ref: WeakRef<LazyMap>;
   #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
   #isAsync = false;
-  /** Tasks under way, by the number of their first item. */
+  /** Tasks under way, by the number of their first item; and how many bytes they have. */
   readonly #chunks = new Map<Task, number>();
+  #bytes = 0;
   /** Results that nobody asked for yet: by their number if they come in order. */
   readonly #ready = new Map<number, Ready>();
   #unordered: Ready[] = [];
   readonly #waiting: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void }[] = [];
-  /** … and how many bytes they have. */
-  #bytes = 0;
   /** What was taken from the source, for the next chunk; how many were before; how many results were given. */
   #items: unknown[] = [];
   #taken = 0;
