@@ -143,7 +143,9 @@ abstract class AnyLock extends Acquirable {
     if (isTaken) {
       words[at + L.LOCK_TURN]++;
       words[at + L.LOCK_DEPTH] = 1;
-      this.hold.guards.length = 0;
+      // To set a length, be it the same, has the engine make room anew.
+      const { guards } = this.hold;
+      if (guards.length > 0) guards.length = 0;
     }
     parker.end();
     return isTaken ? isAbandoned : PENDING;
@@ -160,7 +162,10 @@ abstract class AnyLock extends Acquirable {
     const { words, at, me } = this.place;
     me.parker.begin();
     const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;
-    if (isFree) this.wake();
+    if (isFree) {
+      if (owner === me.ident) this.hold.guards.pop();
+      this.wake();
+    }
     me.parker.end();
     return isFree;
   }
@@ -192,7 +197,9 @@ export class Lock extends AnyLock {
 
   /** Lets go of it. Anybody may, as in Python. @throws {ProcessError} Nobody holds it. */
   release(): void {
-    this.place.check("release");
+    const { place } = this;
+    place.check("release");
+    if (this.letGo(place.me.ident)) return;
     for (;;) {
       const { owner } = this;
       if (owner <= 0) throw new ProcessError("Cannot release the lock: nobody holds it");
@@ -219,7 +226,7 @@ export class Lock extends AnyLock {
     const { place, hold: { guards } } = this;
     place.evenIfClosed(() => {
       // Released without its guard, it may be another's by now.
-      if (guards[guards.length - 1] === guard && this.owner === place.me.ident) this.letGo(place.me.ident);
+      if (guards[guards.length - 1] === guard) this.letGo(place.me.ident);
     });
   };
 }
@@ -247,9 +254,9 @@ export class RLock extends AnyLock {
 
   #releaseOnce(): void {
     const { words, at, me } = this.place;
+    if (words[at + L.LOCK_DEPTH] === 1) return void this.letGo(me.ident);
+    words[at + L.LOCK_DEPTH]--;
     this.hold.guards.pop();
-    if (words[at + L.LOCK_DEPTH] > 1) words[at + L.LOCK_DEPTH]--;
-    else this.letGo(me.ident);
   }
 
   /** What travels of it. @internal */
