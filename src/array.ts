@@ -1,14 +1,11 @@
 /**
  * Arrays in shared memory. They are typed arrays, over a part of the arena.
  *
- * The memory of an array is there as long as anything can reach it: the array itself, arrays made of it by `subarray`, its buffer. What makes that so is a table of who keeps what, which the collector of garbage reads.
- * To dispose of one empties all of these, where its buffer is its own (between processes); where one buffer holds all objects, nothing can empty them, and the memory stays until they are collected.
- *
  * @module
  */
+import { ArrayMemory } from "./array_memory.ts";
 import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, type NameOf, type TypedArrayOf } from "./element_type.ts";
-import { keepAlive } from "./holding.ts";
 import { defaultHome, type Home } from "./home.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import type { Lock, RLock } from "./lock.ts";
@@ -19,16 +16,13 @@ import type { ValueOptions } from "./value.ts";
 /** Codec numbers. */
 const ARRAY = 14, RECORDS = 15;
 
-/** What keeps the memory that an object shows. */
-const KEEPERS = new WeakMap<object, object>();
-
 /** What an array in shared memory has beside what a typed array has. */
 export interface ArrayExtras<T extends ElementType> {
   /** Its lock. There is none if it was made without one. */
   getLock(): Lock | RLock;
   /** The array itself. */
   getObj(): SharedArray<T>;
-  /** Lets go of it here; between processes it is empty then. Others who have it are not concerned. */
+  /** Lets go of it here; between processes it is empty then, or, if it came here several times, with the last of these. Others who have it are not concerned. */
   [Symbol.dispose](): void;
 }
 
@@ -48,10 +42,8 @@ export type SharedArray<T extends ElementType = ElementType> =
 
 /** What an array is made of. */
 interface Part {
-  readonly data: SharedData;
+  readonly memory: ArrayMemory;
   readonly kind: Kind;
-  readonly buffer: ArrayBufferLike;
-  readonly start: number;
   readonly length: number;
 }
 
@@ -72,10 +64,9 @@ function arrayClass(kind: Kind): ArrayClass {
     readonly #part: Part;
 
     constructor(part: Part) {
-      super(part.buffer as ArrayBuffer, part.start, part.length);
+      super(part.memory.buffer as ArrayBuffer, part.memory.start, part.length);
       this.#part = part;
-      if (!isOneForAll(part.data)) KEEPERS.set(super.buffer, part.data);
-      if (part.data.lockPart === false) Object.defineProperty(this, "getLock", { value: undefined });
+      if (part.memory.data.lockPart === false) Object.defineProperty(this, "getLock", { value: undefined });
     }
 
     /** Methods that make arrays make plain ones. */
@@ -83,18 +74,16 @@ function arrayClass(kind: Kind): ArrayClass {
       return Base;
     }
 
-    /** Of memory that is one buffer for all objects, this shows more than the array: so nothing of it may be given back any more. */
     override get buffer(): ArrayBuffer {
-      if (isOneForAll(this.#part.data)) keepAlive(this.#part.data);
-      return super.buffer;
+      return this.#part.memory.givenBuffer() as ArrayBuffer;
     }
 
     override subarray(begin?: number, end?: number): Float64Array<ArrayBuffer> {
-      return kept(super.subarray(begin, end), this.#part.data);
+      return this.#part.memory.kept(super.subarray(begin, end));
     }
 
     getLock(): Lock | RLock {
-      return this.#part.data.lock;
+      return this.#part.memory.data.lock;
     }
 
     getObj(): this {
@@ -102,11 +91,11 @@ function arrayClass(kind: Kind): ArrayClass {
     }
 
     [Symbol.dispose](): void {
-      dispose(this.#part.data, super.buffer);
+      this.#part.memory.dispose();
     }
 
     [HANDLE](): Handle {
-      const { data, kind, length } = this.#part;
+      const { memory: { data }, kind, length } = this.#part;
       return { kind: ARRAY, words: data.place.handle(), parts: { type: kind.name, length, lock: data.lockPart } };
     }
   };
@@ -142,69 +131,29 @@ function textClass(kind: Kind): ArrayClass {
   } as unknown as ArrayClass;
 }
 
-/** Whether the buffer that the memory is in holds all objects. */
-function isOneForAll(data: SharedData): boolean {
-  return data.place.me.arena.memory.kind !== "mapped";
-}
-
-/** The buffer in which the data is, and where. Never an empty one: Bun makes none over given memory. */
-function rangeOf(data: SharedData, byteLength: number): { buffer: ArrayBufferLike; start: number } {
-  return data.place.me.arena.range(data.offset, Math.max(1, byteLength));
-}
-
-/** Lets go of memory, if nobody here can see it any more. */
-function dispose(data: SharedData, buffer: ArrayBufferLike): void {
-  if (isOneForAll(data) || data.place.isClosed) return;
-  (buffer as ArrayBuffer).transfer(0);
-  data.close();
-}
-
-/** A plain array over some of the memory, which stays as long as that is reachable. */
-function kept<A extends object>(view: A, data: SharedData): A {
-  const typed = view as unknown as Uint8Array;
-  const { subarray, buffer } = typed;
-  if (!isOneForAll(data)) {
-    KEEPERS.set(buffer, data);
-    return view;
-  }
-  KEEPERS.set(view, data);
-  return Object.defineProperties(view, {
-    subarray: { value: (...range: [number?, number?]) => kept(subarray.apply(typed, range), data) },
-    buffer: {
-      get() {
-        keepAlive(data);
-        return buffer;
-      },
-    },
-  });
-}
-
 /** An array of records in shared memory: each field is one contiguous column. Made by {@linkcode Array} and {@linkcode RawArray}. */
 export class RecordArray<F extends Fields = Fields> {
   /** How many records there are. */
   readonly length: number;
   /** The fields, each as a typed array. */
   readonly columns: ColumnsOf<F>;
-  readonly #data: SharedData;
+  readonly #memory: ArrayMemory;
   readonly #type: StructType<F>;
-  readonly #buffer: ArrayBufferLike;
 
   /** Arrays are made by {@linkcode Array} and {@linkcode RawArray}. @internal */
-  constructor(data: SharedData, type: StructType<F>, length: number) {
-    this.#data = data;
+  constructor(memory: ArrayMemory, type: StructType<F>, length: number) {
+    this.#memory = memory;
     this.#type = type;
     this.length = length;
-    const { buffer, start } = rangeOf(data, type.byteLength(length));
-    this.#buffer = buffer;
-    this.columns = type.columns(buffer, start, length);
-    for (const column of Object.values(this.columns)) kept(column as object, data);
+    this.columns = type.columns(memory.buffer, memory.start, length);
+    for (const column of Object.values(this.columns)) memory.kept(column as object);
   }
 
   /** The record at an index, from the end where that is negative; undefined if there is none. Its fields are those in the memory. */
   at(index: number): RecordOf<F> | undefined {
     const i = Math.trunc(index) || 0, from = i < 0 ? this.length + i : i;
     if (from < 0 || from >= this.length) return undefined;
-    return this.#type.record(this.columns, from, () => this.#data.place.check("use"));
+    return this.#type.record(this.columns, from, () => this.#memory.data.place.check("use"));
   }
 
   /** Stores a record at an index. @throws {RangeError} There is no such index. @throws {TypeError} It has a field that records here have not. */
@@ -217,7 +166,7 @@ export class RecordArray<F extends Fields = Fields> {
 
   /** Its lock. */
   getLock(): Lock | RLock {
-    return this.#data.lock;
+    return this.#memory.data.lock;
   }
 
   /** The array itself. */
@@ -230,14 +179,14 @@ export class RecordArray<F extends Fields = Fields> {
     for (let i = 0; i < this.length; i++) yield this.at(i)!;
   }
 
-  /** Lets go of it here; between processes its columns are empty then. Others who have it are not concerned. */
+  /** Lets go of it here; between processes its columns are empty then, or, if it came here several times, with the last of these. Others who have it are not concerned. */
   [Symbol.dispose](): void {
-    dispose(this.#data, this.#buffer);
+    this.#memory.dispose();
   }
 
   /** What travels of it. @internal */
   [HANDLE](): Handle {
-    const { place, lockPart: lock } = this.#data;
+    const { place, lockPart: lock } = this.#memory.data;
     return { kind: RECORDS, words: place.handle(), parts: { type: this.#type.fields, length: this.length, lock } };
   }
 }
@@ -303,7 +252,7 @@ function make(home: Home, type: ElementType | StructType, lengthOrItems: unknown
   const length = typeof items === "number" ? items : items.length;
   const byteLength = kind === null ? (type as StructType).byteLength(length) : length * kind.array.BYTES_PER_ELEMENT;
   const data = SharedData.make(home, "the array", byteLength, given);
-  const array = arrayOf(data, kind ?? (type as StructType), length);
+  const array = arrayOf(data, kind ?? (type as StructType), length, false);
   if (typeof items !== "number") {
     if (kind === null) items.forEach((item, i) => (array as RecordArray).set(i, item as never));
     else (array as Uint8Array).set(items as never);
@@ -335,16 +284,19 @@ function itemsOf(
   return globalThis.Array.from(given as Iterable<unknown>, (item) => kind.toStored(item));
 }
 
-function arrayOf(data: SharedData, type: Kind | StructType, length: number): object {
+function arrayOf(data: SharedData, type: Kind | StructType, length: number, isReceived: boolean): object {
+  let memory: ArrayMemory | null = null;
   try {
     if (type instanceof StructType) {
-      const array = new RecordArray(data, type, length);
+      memory = new ArrayMemory(data, type.byteLength(length), isReceived);
+      const array = new RecordArray(memory, type, length);
       if (data.lockPart === false) Object.defineProperty(array, "getLock", { value: undefined });
       return new Proxy(array, INDEXED);
     }
-    const { buffer, start } = rangeOf(data, length * type.array.BYTES_PER_ELEMENT);
-    return new (classOf(type))({ data, kind: type, buffer, start, length });
+    memory = new ArrayMemory(data, length * type.array.BYTES_PER_ELEMENT, isReceived);
+    return new (classOf(type))({ memory, kind: type, length });
   } catch (error) {
+    memory?.dispose();
     data.close();
     if (!(error instanceof RangeError)) throw error;
     throw new RangeError(`Cannot make an array of ${length} elements: this runtime has no typed arrays that are so large`, {
@@ -412,10 +364,10 @@ export type RawArray<T extends ElementType = ElementType> = SharedArray<T>;
 
 registerHandle(ARRAY, (words, context, parts) => {
   const { type, length, lock } = parts as { type: ElementType; length: number; lock: LockPart };
-  return arrayOf(SharedData.receive(words, context, "the array", lock), kindOf(type), length);
+  return arrayOf(SharedData.receive(words, context, "the array", lock), kindOf(type), length, true);
 });
 
 registerHandle(RECORDS, (words, context, parts) => {
   const { type, length, lock } = parts as { type: Fields; length: number; lock: LockPart };
-  return arrayOf(SharedData.receive(words, context, "the array", lock), new StructType(type), length);
+  return arrayOf(SharedData.receive(words, context, "the array", lock), new StructType(type), length, true);
 });

@@ -424,6 +424,32 @@ eachShared("an array that was disposed of is empty here, and as it was elsewhere
   assert.equal(sameParticles[0].x, 1);
 }, { methods: ["process"] });
 
+eachShared("an array that comes several times is in one buffer, which is empty when all of them were disposed of", async (ctx) => {
+  for (const make of [() => ctx.Array("int32", [1, 2]), () => ctx.Array(Particle, [{ x: 1 }, { x: 2 }])]) {
+    const sent = make();
+    const bufferOf = (array: unknown) => (array instanceof mp.RecordArray ? array.columns.x : array as Int32Array).buffer;
+    const one = await another(ctx, sent), two = await another(ctx, sent);
+    assert.strictEqual(bufferOf(one), bufferOf(two));
+    assert.notStrictEqual(bufferOf(one), bufferOf(sent));
+    const part = new Uint8Array(bufferOf(two));
+    one[Symbol.dispose]();
+    one[Symbol.dispose]();
+    await fails(() => one.getLock(), mp.ProcessError);
+    two.getLock().acquireSync().release();
+    assert.isAbove(part.length, 0);
+    two[Symbol.dispose]();
+    assert.equal(part.length, 0);
+    // A program may move a buffer away: the next time it comes in another.
+    const three = await another(ctx, sent);
+    (bufferOf(three) as ArrayBuffer).transfer(0);
+    const four = await another(ctx, sent);
+    assert.equal(bufferOf(three).byteLength, 0);
+    assert.isAbove(bufferOf(four).byteLength, 0);
+    three[Symbol.dispose]();
+    assert.equal(sent.length, 2);
+  }
+}, { methods: ["process"] });
+
 eachShared("disposing of an array in memory that all share leaves it to the collector", async (ctx) => {
   const array = ctx.Array("int32", [1, 2]);
   array[Symbol.dispose]();
