@@ -6,7 +6,7 @@
 import type { Memory } from "./adapter.ts";
 import * as L from "./layout.ts";
 
-const WINDOW_BYTES = L.WINDOW_BYTES;
+const WINDOW_BYTES = L.WINDOW_BYTES, MOST_LARGE = 4;
 /** From here on giving pages back is cheaper than writing zeros. */
 const CLEAR_BY_PAGE = 2 ** 16;
 
@@ -21,6 +21,8 @@ export class Arena {
   readonly memory: Memory;
   readonly id: number;
   readonly #windows: (Window | undefined)[] = [];
+  /** What was seen last that is in no window: a view of so much makes V8 look for garbage. */
+  readonly #large: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   readonly #head: Int32Array;
 
   private constructor(memory: Memory) {
@@ -97,8 +99,14 @@ export class Arena {
   bytes(offset: number, length: number): Uint8Array {
     const start = this.byteIndex(offset);
     if (start + length <= WINDOW_BYTES) return this.window(offset).bytes.subarray(start, start + length);
-    const { buffer, start: at } = this.memory.view(offset, length);
-    return new Uint8Array(buffer, at, length);
+    // A stream of large messages has them at the same few places.
+    let large = this.#large.find((seen) => seen.offset === offset && seen.bytes.length === length);
+    if (large === undefined) {
+      const { buffer, start: at } = this.memory.view(offset, length);
+      large = { offset, bytes: new Uint8Array(buffer, at, length) };
+      if (this.#large.push(large) > MOST_LARGE) this.#large.shift();
+    }
+    return large.bytes;
   }
 
   /** The buffer in which bytes are, and where in it. If possible one that holds nothing else. */

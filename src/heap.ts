@@ -14,8 +14,8 @@ import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
 import type { Parker } from "./park.ts";
 
-/** This many free bytes may stay with the arena for quick use; what is freed beyond that is given back to the system. */
-const DIRTY_LIMIT_UNITS = 2 ** 26 / L.UNIT;
+/** Free memory may stay with the arena for quick use: to get it from the system anew takes longer than to fill it. So much for ever, and so much until it is not needed for a moment. */
+const KEPT_UNITS = 2 ** 26 / L.UNIT, MOST_KEPT_UNITS = 2 ** 29 / L.UNIT;
 /** Smaller blocks are not worth a system call. */
 const DISCARD_ORDER = 16;
 /** Free blocks from this size on consist of whole windows. */
@@ -42,11 +42,17 @@ export class Heap {
   readonly #arena: Arena;
   readonly #parker: Parker;
   readonly #head: Int32Array;
+  /** Free memory beyond this is given back to the system at once. */
+  readonly #mostKept: number;
+  #seenTurn = 0;
+  /** Called when more is kept than may stay for ever: somebody is to call {@linkcode Heap.giveBack} now and then. */
+  onSurplus: () => void = () => {};
 
   constructor(arena: Arena, parker: Parker) {
     this.#arena = arena;
     this.#parker = parker;
     this.#head = arena.head;
+    this.#mostKept = arena.memory.kind === "mapped" ? MOST_KEPT_UNITS : KEPT_UNITS;
   }
 
   /** Runs `body` while no other participant uses the heap. */
@@ -119,7 +125,7 @@ export class Heap {
     let order = words[at + L.BLOCK_TAG] >> 1;
     let dirty = 2 ** order / L.UNIT;
     const discard = () => {
-      if (this.#head[L.DIRTY_UNITS] + dirty <= DIRTY_LIMIT_UNITS) return;
+      if (this.#head[L.DIRTY_UNITS] + dirty <= this.#mostKept) return;
       this.#arena.memory.discard(offset + L.PAGE, 2 ** order - L.PAGE);
       dirty = L.PAGE / L.UNIT;
     };
@@ -142,7 +148,39 @@ export class Heap {
     }
     if (order >= WINDOW_ORDER) this.#arena.forgetWindows(offset, 2 ** order);
     this.#link(offset, order, dirty);
-    this.#head[L.DIRTY_UNITS] += dirty;
+    if ((this.#head[L.DIRTY_UNITS] += dirty) <= KEPT_UNITS) return;
+    this.#head[L.SURPLUS_TURN]++;
+    this.onSurplus();
+  }
+
+  /** Gives back to the system what is kept beyond what may stay, unless anybody needed it since this was asked last. False: that is so. */
+  giveBack(): boolean {
+    const turn = this.#head[L.SURPLUS_TURN];
+    if (turn !== this.#seenTurn) {
+      this.#seenTurn = turn;
+      return false;
+    }
+    // One at a time, so that nobody waits long for the heap.
+    while (this.#head[L.DIRTY_UNITS] > KEPT_UNITS && this.exclusively(() => this.#giveBackOne()));
+    return true;
+  }
+
+  /** The largest. False if there is nothing. */
+  #giveBackOne(): boolean {
+    for (let order = L.MAX_ORDER; order >= DISCARD_ORDER; order--) {
+      for (let units = this.#head[L.FREE_HEADS + order]; units !== 0;) {
+        const offset = units * L.UNIT, { words } = this.#arena.window(offset), at = this.#arena.wordIndex(offset);
+        const surplus = words[at + L.BLOCK_DIRTY] - L.PAGE / L.UNIT;
+        if (surplus > 0) {
+          this.#arena.memory.discard(offset + L.PAGE, 2 ** order - L.PAGE);
+          words[at + L.BLOCK_DIRTY] -= surplus;
+          this.#head[L.DIRTY_UNITS] -= surplus;
+          return true;
+        }
+        units = words[at + L.BLOCK_NEXT];
+      }
+    }
+    return false;
   }
 
   /** Whether this allocation was not given back yet. */

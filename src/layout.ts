@@ -38,11 +38,13 @@ export const NEXT_SERIAL = 64;
 export const DIRTY_UNITS = 65;
 /** Where the last block ends that was ever given out: beyond, all bytes but block headers are zeros. In units. */
 export const TOUCHED_UNITS = 66;
+/** Changes whenever a block is freed while more of them is dirty than may stay so. */
+export const SURPLUS_TURN = 67;
 /** Heads of the free lists by order, in units; 0 is none. */
 export const FREE_HEADS = 80;
 
 export const MAGIC = 0x706f6c79;
-export const VERSION = 1;
+export const VERSION = 2;
 
 // Slots, one a participant.
 export const SLOT_COUNT = 1024;

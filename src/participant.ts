@@ -214,6 +214,7 @@ export class Participant {
   /** Looks at the pulse of some others, and buries the dead. */
   lookAround(): void {
     this.#dropKept();
+    this.heap.giveBack();
     const { arena } = this;
     const used = Atomics.load(arena.head, L.SLOTS_USED);
     for (let i = Math.min(LOOK_AROUND, used); i > 0; i--) {

@@ -23,6 +23,8 @@ import { Uplink } from "./uplink.ts";
 /** Sparse: what is not touched costs nothing. */
 const MAPPED_BYTES = 2 ** 36;
 const SMALLEST_MAPPED_BYTES = 2 ** 28;
+/** How long memory is kept for quick use. */
+const KEPT_MS = 1000;
 
 /** What a child is told of the memory that it shares. Idents are 0 where there is none. */
 export interface Inheritance {
@@ -198,7 +200,9 @@ export class World {
 
   #join(method: StartMethod, arena: Arena, ident: number, mayBlock: boolean): ArenaHome {
     const { adapter } = this;
-    return new ArenaHome(method, new Participant(arena, ident, adapter.thread(), mayBlock, adapter.birth?.kind === "thread"));
+    const me = new Participant(arena, ident, adapter.thread(), mayBlock, adapter.birth?.kind === "thread");
+    giveBackLater(me, adapter);
+    return new ArenaHome(method, me);
   }
 
   #makeMapped(): MappedMemory {
@@ -210,4 +214,19 @@ export class World {
       }
     }
   }
+}
+
+/** Has memory that was kept for quick use given back, once nobody needed it for a moment: this participant may not wait for anything, and so not look around, for long. */
+function giveBackLater(me: Participant, adapter: Adapter): void {
+  let isWaiting = false;
+  const wait = () => {
+    isWaiting = true;
+    adapter.quietly(KEPT_MS, () => {
+      isWaiting = false;
+      if (!me.isGone && !me.heap.giveBack()) wait();
+    });
+  };
+  me.heap.onSurplus = () => {
+    if (!isWaiting) wait();
+  };
 }

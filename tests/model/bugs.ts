@@ -313,8 +313,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       change(
         "lock",
-        "const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;\n    if (isFree) this.wake();",
-        "this.wake(); const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;",
+        "const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner;\n    if (isFree) {\n      if (owner === me.ident) this.hold.guards.pop();\n      this.wake();\n    }",
+        "this.wake(); const isFree = Atomics.compareExchange(words, at + L.LOCK_OWNER, owner, 0) === owner; if (isFree && owner === me.ident) this.hold.guards.pop();",
       ),
     ],
     in: "two take a lock, one may die",
@@ -358,13 +358,13 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "an RLock is free before it was let go of as often as it was taken",
-    edits: [change("lock", "words[at + L.LOCK_DEPTH] > 1", "words[at + L.LOCK_DEPTH] > 2")],
+    edits: [change("lock", "words[at + L.LOCK_DEPTH] === 1", "words[at + L.LOCK_DEPTH] <= 2")],
     in: "two take a lock twice at once, one may die",
   },
   {
     name: "what a guard stands for is written into a lock that may be another's by then",
     edits: [
-      change("lock", "this.hold.guards.length = 0;", "words[at + L.LOCK_DEPTH] = words[at + L.LOCK_TURN];"),
+      change("lock", "if (guards.length > 0) guards.length = 0;", "words[at + L.LOCK_DEPTH] = words[at + L.LOCK_TURN];"),
       change(
         "lock",
         "return this.give(new Guard(abandoned, this.#release));\n  }\n\n  readonly #release = (guard",
