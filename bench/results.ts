@@ -13,7 +13,7 @@ export const TITLES: Readonly<Record<string, string>> = {
   Q1: "Q1 Queue, small objects from one producer (items/s, more is better)",
   Q2: "Q2 Queue, small objects from two producers to two consumers (items/s, more is better)",
   Q3: "Q3 Queue, arrays of 64 MiB from one producer (MiB/s, more is better)",
-  "Q3 memory": "Q3 Queue, arrays of 64 MiB, shared memory in use after each round (MiB, less is better)",
+  "Q3 memory": "Q3 Queue, arrays of 64 MiB, shared memory in use a moment after each round (MiB, less is better)",
   P1: "P1 Pipe, round trip of a number (µs, less is better)",
   S1: "S1 Start and join of a child with nothing to do (ms, less is better)",
   S2: "S2 Memory of a child that waits (MiB, less is better)",

@@ -71,3 +71,18 @@ for (const byteLength of [1000, 20_000, MIB]) {
     { methods: ["process"], needs: () => answersAtOnce("process"), timeoutMs: 90_000 },
   );
 }
+
+eachMethod("memory that is kept for the next large messages is given back by a process that blocks from then on", async (ctx) => {
+  const queue = new ctx.Queue<Uint8Array>(), taken = new ctx.Event(), over = new ctx.Event();
+  for (let i = 0; i < 6; i++) await queue.put(new Uint8Array(40 * MIB).fill(1));
+  const isMeasured = arenaMib() > 0;
+  if (isMeasured) assert.isAbove(arenaMib(), 239);
+  const child = new ctx.Process({ target: work.takeMany, args: [queue, 6, taken, over] }).start();
+  taken.waitSync();
+  // This program does not look meanwhile.
+  const end = performance.now() + 20_000, never = new Int32Array(new SharedArrayBuffer(4));
+  while (isMeasured && arenaMib() > 80 && performance.now() < end) Atomics.wait(never, 0, 0, 20);
+  if (isMeasured) assert.isBelow(arenaMib(), 80);
+  over.set();
+  assert.equal(await child.join(), 0);
+}, { methods: ["process"], needs: () => answersAtOnce("process"), timeoutMs: 60_000 });
