@@ -8,7 +8,7 @@ import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import { Future } from "./future.ts";
 import type { ResultOf } from "./pool.ts";
 import { PoolCore } from "./pool_core.ts";
-import { ImapIterator, lengthOf } from "./pool_map.ts";
+import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";

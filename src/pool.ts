@@ -5,7 +5,8 @@
  */
 import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
-import { ImapIterator, startMap } from "./pool_map.ts";
+import { ImapIterator } from "./pool_imap.ts";
+import { startMap } from "./pool_map.ts";
 import { type ImapOptions, type MapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
 import type { PoolEvent, PoolEvents, PoolStats } from "./pool_stats.ts";
 import type { AsyncResult } from "./pool_task.ts";

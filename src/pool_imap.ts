@@ -1,0 +1,364 @@
+/**
+ * Many calls of one function, one after another as they are asked for.
+ *
+ * @module
+ */
+import { CancelledError, ProcessError } from "./errors.ts";
+import type { Parts } from "./pool_call.ts";
+import { chunkOptions, chunksAhead, LEAST_AHEAD } from "./pool_chunks.ts";
+import type { LazyMap, PoolCore } from "./pool_core.ts";
+import { type ImapOptions, tellProgress } from "./pool_options.ts";
+import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
+import { type Job, Task } from "./pool_task.ts";
+import type { Target } from "./process.ts";
+import { throwAside } from "./throw_aside.ts";
+
+/** How many bytes may be ahead, if more than the fewest chunks are. */
+const AHEAD_BYTES = 2 ** 20;
+
+function joined(): ProcessError {
+  return new ProcessError("Cannot take more from the source of a lazy map: its pool was joined; ask for the results before that");
+}
+
+interface Ready {
+  readonly error?: { readonly value: unknown };
+  readonly value?: unknown;
+}
+
+/** What a lazy map is like. */
+export interface LazyMapKind {
+  readonly isOrdered: boolean;
+  /** Whether each item is a list of arguments. */
+  readonly isStar?: boolean;
+  /** How many items its source has, or less; NaN: that is not known. By default what the source says. */
+  readonly length?: () => number;
+}
+
+/** How many items something iterable says that it has; NaN if it does not. One that is asynchronous says at most how many it has now. */
+export function lengthOf(source: unknown): number {
+  const { length, size, [Symbol.asyncIterator]: isAsync } = Object(source);
+  return isAsync != null ? NaN : Number.isFinite(length) ? length : Number.isFinite(size) ? size : NaN;
+}
+
+/** The results of a lazy map. */
+export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMap {
+  readonly #core: PoolCore;
+  readonly fn: Target;
+  readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
+  readonly #isOrdered: boolean;
+  readonly #length: () => number;
+  readonly flags: number;
+  /** What was asked for; its chunks know some of it. */
+  readonly #asked: ImapOptions;
+  readonly options: ImapOptions;
+  readonly isPatient = true;
+  readonly isRest = true;
+  readonly site: Error | null;
+  /** What its pool knows it by. */
+  readonly #ref: WeakRef<LazyMap>;
+  #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
+  #isAsync = false;
+  /** Tasks under way, by the number of their first item; and how many bytes they have. */
+  readonly #chunks = new Map<Task, number>();
+  #bytes = 0;
+  /** Results that nobody asked for yet: by their number if they come in order. */
+  readonly #ready = new Map<number, Ready>();
+  #unordered: Ready[] = [];
+  readonly #waiting: { resolve(result: IteratorResult<unknown>): void; reject(error: unknown): void }[] = [];
+  /** What was taken from the source, for the next chunk; how many were before; how many results were given. */
+  #items: unknown[] = [];
+  #taken = 0;
+  #given = 0;
+  #done = 0;
+  #failed = 0;
+  #isPulling = false;
+  #onOver: () => void = () => {};
+  /** Whether nothing more is taken from the source. */
+  #isDry = false;
+  /** How many items are taken, whoever asks for their results; NaN: those of a loop. */
+  #end = NaN;
+  /** That the source was told that nothing more is taken from it, or knows. */
+  #left: Promise<void> | null = null;
+  #leavesLater = false;
+  /** What the next one who asks for a result gets instead, if there are none. */
+  #failure: { readonly value: unknown } | null = null;
+  #isOver = false;
+
+  constructor(
+    core: PoolCore,
+    fn: Target,
+    source: Iterable<unknown> | AsyncIterable<unknown>,
+    { isOrdered, isStar = false, length = () => lengthOf(source) }: LazyMapKind,
+    options: ImapOptions,
+  ) {
+    const object = Object(source);
+    if (source === null || source === undefined || !(Symbol.asyncIterator in object || Symbol.iterator in object)) {
+      throw new TypeError(`Cannot map over ${String(source)}: an iterable, or an asynchronous one, is needed`);
+    }
+    core.checkOpen();
+    this.#core = core;
+    this.fn = fn;
+    this.#source = source;
+    this.#isOrdered = isOrdered;
+    this.#length = length;
+    this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
+    this.#asked = options;
+    this.options = chunkOptions(options);
+    this.site = core.site();
+    this.#ref = core.lazyMapMade(this);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    const ready = this.#waiting.length === 0 ? this.#nextReady() : undefined;
+    if (ready !== undefined) {
+      this.#pull();
+      return ready.error === undefined ? Promise.resolve({ done: false, value: ready.value }) : Promise.reject(ready.error.value);
+    }
+    return new Promise((resolve, reject) => {
+      // It throws if the source does: then this one waits for nothing.
+      this.begin();
+      this.#waiting.push({ resolve, reject });
+      this.#give();
+    });
+  }
+
+  /** Starts with the first items, if it has not. */
+  begin(): void {
+    this.#open();
+    this.#pull();
+  }
+
+  /** Has `run` called when it is over, one way or another. */
+  whenOver(run: () => void): void {
+    this.#onOver = run;
+  }
+
+  /** Leaves off with an error, which whoever waits for results gets. */
+  stop(reason: unknown): void {
+    this.#stop(reason);
+    this.#leaveSource().catch(throwAside);
+  }
+
+  #stop(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#core.lazyMapOver(this.#ref);
+    this.#dropSignals();
+    for (const task of [...this.#chunks.keys()]) this.#core.cancel(task, reason);
+    if (this.#waiting.length === 0) this.#failure = { value: reason };
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+    this.#ready.clear();
+    this.#unordered = [];
+  }
+
+  /** The pool is joined. */
+  finish(): void {
+    try {
+      this.#end = this.#length();
+      if (!this.#isHurried) this.cut(joined());
+      else this.begin();
+    } catch (error) {
+      this.cut(error); // it says nothing, or there is no iterator
+    }
+  }
+
+  cut(reason: unknown): void {
+    if (this.#isDry || this.#isOver) return;
+    this.#isDry = true;
+    this.#failure = { value: reason };
+    this.#submit();
+    this.#core.lazyMapOver(this.#ref);
+    this.#leaveSource().catch(throwAside);
+    this.#give();
+  }
+
+  withdraw(reason: unknown): void {
+    this.cut(reason);
+    for (const task of [...this.#chunks.keys()]) this.#core.withdraw(task, reason);
+  }
+
+  /** Leaves off: what is under way is cancelled. */
+  async return(value?: unknown): Promise<IteratorResult<unknown>> {
+    this.#stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
+    this.#failure = null;
+    const left = this.#leaveSource();
+    // A generator returns only when what was asked of it is there, which nobody waits for any more.
+    if (this.#isPulling) left.catch(throwAside);
+    else await left;
+    return { done: true, value };
+  }
+
+  /** Tells the source that nothing more is taken from it. */
+  #leaveSource(): Promise<void> {
+    if (this.#isPulling && !this.#isAsync) {
+      this.#leavesLater = true; // this was called by the source itself
+      return Promise.resolve();
+    }
+    return this.#left ??= (async () => void await this.#iterator?.return?.())();
+  }
+
+  settled(task: Task, status: number, value: unknown): void {
+    const first = this.#chunks.get(task)!;
+    this.#chunks.delete(task);
+    this.#bytes -= task.length;
+    if (this.#isOver) return;
+    const parts = status === PARTLY ? value as Parts : null;
+    const errors = new Map<number, unknown>(parts?.errors);
+    const values = parts?.values ?? value as unknown[];
+    for (let i = 0; i < task.weight; i++) {
+      const isError = status === FAILED || errors.has(i);
+      const ready: Ready = isError ? { error: { value: status === FAILED ? value : errors.get(i) } } : { value: values[i] };
+      this.#done++;
+      if (isError) this.#failed++;
+      if (this.#isOrdered) this.#ready.set(first + i, ready);
+      else this.#unordered.push(ready);
+    }
+    tellProgress(this.#asked, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed });
+    this.#give();
+    this.#pull();
+  }
+
+  progressed(_task: Task, value: unknown): void {
+    tellProgress(this.#asked, { done: this.#done, total: this.#isDry ? this.#taken : 0, failed: this.#failed, value });
+  }
+
+  #open(): void {
+    if (this.#iterator !== null || this.#isDry || this.#isOver) return;
+    const source = this.#source as Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
+    this.#isAsync = source[Symbol.asyncIterator] != null;
+    this.#iterator = this.#isAsync ? source[Symbol.asyncIterator]!() : source[Symbol.iterator]!();
+    const { signal } = this.#asked;
+    if (signal?.aborted === true) this.stop(signal.reason);
+    else signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  #dropSignals(): void {
+    this.#asked.signal?.removeEventListener("abort", this.#onAbort);
+    this.#onOver();
+  }
+
+  readonly #onAbort = (): void => this.stop(this.#asked.signal!.reason);
+
+  /** Takes from the source what may be ahead of the consumer, once that is a part worth the while. */
+  #pull(): void {
+    if (this.#isPulling || this.#room <= 0) return;
+    const size = this.#bufferSize, spare = size - this.#leastAhead;
+    if (this.#isHurried || this.#room >= Math.min(size >> 2, spare)) void this.#fill();
+  }
+
+  async #fill(): Promise<void> {
+    this.#isPulling = true;
+    const { chunksize = 1 } = this.#asked;
+    try {
+      while (this.#room > 0) {
+        const most = Math.min(chunksize, this.#bufferSize);
+        while (this.#items.length < most) {
+          const next = this.#iterator!.next();
+          const { done, value } = this.#isAsync ? await next : next as IteratorResult<unknown>;
+          if (this.#isDry || this.#isOver) return;
+          if (done === true) {
+            this.#isDry = true;
+            this.#left = Promise.resolve();
+            break;
+          }
+          this.#items.push(value);
+        }
+        this.#submit();
+        if (this.#taken > this.#end) this.cut(joined()); // it has more than it said
+      }
+    } catch (error) {
+      this.#isDry = true;
+      this.#left = Promise.resolve();
+      this.#failure = { value: error };
+      this.#submit();
+    } finally {
+      this.#isPulling = false;
+      if (this.#leavesLater) this.#leaveSource().catch(throwAside);
+      if (this.#isDry) this.#core.lazyMapOver(this.#ref);
+      this.#give();
+      // What could not be sent was given at once.
+      this.#pull();
+    }
+  }
+
+  /** How many items more are to be taken from the source now. */
+  get #room(): number {
+    if (this.#isDry || this.#isOver) return 0;
+    const { chunksize = 1 } = this.#asked;
+    return this.#bufferSize - (this.#isHurried ? this.#chunks.size * chunksize : this.#taken - this.#given);
+  }
+
+  /** Whether all that is left is taken, whoever asks for it. */
+  get #isHurried(): boolean {
+    return !Number.isNaN(this.#end);
+  }
+
+  /** How many items are to be ahead of the consumer. */
+  get #bufferSize(): number {
+    const { buffersize, chunksize = 1 } = this.#asked;
+    if (buffersize !== undefined) return buffersize;
+    if (this.#bytes >= AHEAD_BYTES) return this.#leastAhead;
+    const most = chunksAhead(this.#core.microsOf(this.fn) * chunksize) * this.#core.size * chunksize;
+    // The first calls may have been the short ones.
+    return Math.min(most, Math.max(this.#leastAhead, this.#done));
+  }
+
+  /** … at the least, so that each worker has something to do. */
+  get #leastAhead(): number {
+    return LEAST_AHEAD * this.#core.size * (this.#asked.chunksize ?? 1);
+  }
+
+  /** Submits what was taken. */
+  #submit(): void {
+    const items = this.#items, first = this.#taken;
+    if (items.length === 0) return;
+    this.#items = [];
+    this.#taken += items.length;
+    const task = new Task(this, items.length);
+    this.#chunks.set(task, first);
+    try {
+      this.#core.submit(task, items, "items");
+      this.#bytes += task.length;
+    } catch (error) {
+      this.#chunks.delete(task);
+      // These cannot be sent, the next ones may.
+      for (let i = 0; i < items.length; i++) {
+        if (this.#isOrdered) this.#ready.set(first + i, { error: { value: error } });
+        else this.#unordered.push({ error: { value: error } });
+      }
+    }
+  }
+
+  /** Gives results to those who wait for one. */
+  #give(): void {
+    while (this.#waiting.length > 0) {
+      const ready = this.#nextReady();
+      if (ready === undefined) {
+        const isAtEnd = this.#isOver || this.#isDry && this.#given === this.#taken;
+        if (!isAtEnd) return;
+        this.#dropSignals();
+        const { resolve, reject } = this.#waiting.shift()!;
+        const failure = this.#failure;
+        this.#failure = null;
+        if (failure === null) resolve({ done: true, value: undefined });
+        else reject(failure.value);
+        continue;
+      }
+      const { resolve, reject } = this.#waiting.shift()!;
+      if (ready.error !== undefined) reject(ready.error.value);
+      else resolve({ done: false, value: ready.value });
+    }
+  }
+
+  /** Takes the next result, if it is there. */
+  #nextReady(): Ready | undefined {
+    const ready = this.#isOrdered ? this.#ready.get(this.#given) : this.#unordered.shift();
+    if (ready === undefined) return undefined;
+    this.#ready.delete(this.#given++);
+    return ready;
+  }
+}
