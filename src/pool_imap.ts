@@ -271,8 +271,9 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
         if (this.#taken > this.#end) this.cut(joined()); // it has more than it said
       }
     } catch (error) {
+      this.#left ??= Promise.resolve();
+      if (this.#isDry || this.#isOver) return; // nobody waits for its items
       this.#isDry = true;
-      this.#left = Promise.resolve();
       this.#failure = { value: error };
       this.#submit();
     } finally {

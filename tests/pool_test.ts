@@ -259,6 +259,39 @@ eachMethod("what was taken for a chunk is done, though its source fails or is le
   await fails(() => lazy.next(), mp.ProcessError);
 });
 
+eachMethod(
+  "a source that fails once its lazy map is over has no more calls made, and nobody gets its error",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      for (const end of ["abort", "return"] as const) {
+        const abort = new AbortController(), { promise: stopped, reject: fail } = Promise.withResolvers<never>();
+        let isWaiting = false, isLeft = false;
+        const source = async function* () {
+          yield 1;
+          yield 2;
+          try {
+            isWaiting = true;
+            await stopped;
+          } finally {
+            isLeft = true;
+          }
+        };
+        const lazy = pool.imap(work.square, source(), { chunksize: 5, signal: abort.signal });
+        const first = fails(() => lazy.next(), Error);
+        await until("took two", () => isWaiting);
+        const { done } = pool.stats();
+        if (end === "abort") abort.abort(new RangeError("enough"));
+        else await lazy.return!();
+        fail(new SyntaxError("the source's own"));
+        assert.equal((await first).name, end === "abort" ? "RangeError" : "CancelledError");
+        await until("left it", () => isLeft);
+        assert.equal(await pool.apply(work.square, [3]), 9);
+        assert.equal(pool.stats().done, done + 1);
+        assert.deepEqual(await lazy.next(), { done: true, value: undefined });
+      }
+    }),
+);
+
 eachMethod("a lazy map's source is left once, whoever leaves off, and when", async (ctx) => {
   const ends: [string, (pool: mp.Pool, lazy: AsyncIterableIterator<unknown>, abort: AbortController) => void][] = [
     ["the pool is joined", (pool) => (pool.close(), void pool.join())],
