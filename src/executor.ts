@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
-import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
+import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
+import { checkTimers } from "./host.ts";
 import type { ResultOf } from "./pool.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
@@ -113,7 +113,7 @@ export class ProcessPoolExecutor {
    * Calls a function with the first items of all iterables, with the second ones, and so on as long as all have one. It begins at once, and takes no more items than are needed to keep the workers busy ahead of whoever takes results.
    *
    * @param iterables The arguments, and last of all {@linkcode ExecutorMapOptions}, if any.
-   * @return The results in order. After one that is an error, the next can be asked for. Its loop rejects with {@linkcode TimeoutError} once `timeout` is over.
+   * @return The results in order. After one that is an error, the next can be asked for. Once `timeout` is over, its loop gives those that are there, and rejects with {@linkcode TimeoutError}.
    * @throws {TypeError} At the call: an option is wrong, or something is no iterable.
    * @throws {ProcessError} The executor was shut down.
    */
@@ -126,18 +126,15 @@ export class ProcessPoolExecutor {
     const options = isIterable(iterables.at(-1)) ? {} : iterables.pop() as ExecutorMapOptions ?? {};
     check(options, MAP, "map");
     const sources = iterables as (Iterable<unknown> | AsyncIterable<unknown>)[];
-    const { timeout, ...imapOptions } = options;
+    const { timeout = Infinity, ...imapOptions } = options;
+    if (timeout < Infinity) checkTimers();
     const source = together(sources);
     // They are taken up to the end of the shortest.
     const length = () => {
       const known = Symbol.iterator in source ? sources.map(lengthOf).filter(Number.isFinite) : [];
       return known.length === 0 ? NaN : Math.min(...known);
     };
-    const results = new ImapIterator(this.#core, fn, source, { isOrdered: true, isStar: true, length }, imapOptions);
-    if (timeout !== undefined && timeout !== Infinity) {
-      const clock = startClock(timeout, () => results.stop(new TimeoutError(`The results were not there within ${timeout} ms`)));
-      results.whenOver(() => clock.stop());
-    }
+    const results = new ImapIterator(this.#core, fn, source, { isOrdered: true, isStar: true, length, timeout }, imapOptions);
     results.begin();
     return results as AsyncIterableIterator<ResultOf<F>>;
   }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { CancelledError, ProcessError } from "./errors.ts";
+import { startClock } from "./clock.ts";
+import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead, LEAST_AHEAD } from "./pool_chunks.ts";
 import type { LazyMap, PoolCore } from "./pool_core.ts";
@@ -32,6 +33,8 @@ export interface LazyMapKind {
   readonly isStar?: boolean;
   /** How many items its source has, or less; NaN: that is not known. By default what the source says. */
   readonly length?: () => number;
+  /** How long all results may take once it has begun, in milliseconds. By default as long as they take. */
+  readonly timeout?: number;
 }
 
 /** How many items something iterable says that it has; NaN if it does not. One that is asynchronous says at most how many it has now. */
@@ -72,7 +75,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   #done = 0;
   #failed = 0;
   #isPulling = false;
-  #onOver: () => void = () => {};
+  readonly #timeout: number;
+  #clock: { stop(): void } | null = null;
   /** Whether nothing more is taken from the source. */
   #isDry = false;
   /** How many items are taken, whoever asks for their results; NaN: those of a loop. */
@@ -88,7 +92,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     core: PoolCore,
     fn: Target,
     source: Iterable<unknown> | AsyncIterable<unknown>,
-    { isOrdered, isStar = false, length = () => lengthOf(source) }: LazyMapKind,
+    { isOrdered, isStar = false, length = () => lengthOf(source), timeout = Infinity }: LazyMapKind,
     options: ImapOptions,
   ) {
     const object = Object(source);
@@ -101,6 +105,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     this.#source = source;
     this.#isOrdered = isOrdered;
     this.#length = length;
+    this.#timeout = timeout;
     this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
     this.#asked = options;
     this.options = chunkOptions(options);
@@ -116,6 +121,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     const ready = this.#waiting.length === 0 ? this.#nextReady() : undefined;
     if (ready !== undefined) {
       this.#pull();
+      this.#dropWatches();
       return ready.error === undefined ? Promise.resolve({ done: false, value: ready.value }) : Promise.reject(ready.error.value);
     }
     return new Promise((resolve, reject) => {
@@ -132,25 +138,19 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     this.#pull();
   }
 
-  /** Has `run` called when it is over, one way or another. */
-  whenOver(run: () => void): void {
-    this.#onOver = run;
-  }
-
-  /** Leaves off with an error, which whoever waits for results gets. */
-  stop(reason: unknown): void {
-    this.#stop(reason);
-    this.#leaveSource().catch(throwAside);
-  }
-
+  /** Leaves off with an error, which comes after the results that are there. */
   #stop(reason: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#core.lazyMapOver(this.#ref);
-    this.#dropSignals();
+    this.#dropWatches();
     for (const task of [...this.#chunks.keys()]) this.#core.cancel(task, reason);
     if (this.#waiting.length === 0) this.#failure = { value: reason };
     for (const { reject } of this.#waiting.splice(0)) reject(reason);
+  }
+
+  /** Nobody wants the results that are there. */
+  #forget(): void {
     this.#ready.clear();
     this.#unordered = [];
   }
@@ -184,6 +184,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   /** Leaves off: what is under way is cancelled. */
   async return(value?: unknown): Promise<IteratorResult<unknown>> {
     this.#stop(new CancelledError("The tasks were cancelled: nobody waits for their results any more"));
+    this.#forget();
     this.#failure = null;
     const left = this.#leaveSource();
     // A generator returns only when what was asked of it is there, which nobody waits for any more.
@@ -228,20 +229,33 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
 
   #open(): void {
     if (this.#iterator !== null || this.#isDry || this.#isOver) return;
+    this.#core.microsOf(this.fn); // throws if no worker could find it
     const source = this.#source as Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
     this.#isAsync = source[Symbol.asyncIterator] != null;
     this.#iterator = this.#isAsync ? source[Symbol.asyncIterator]!() : source[Symbol.iterator]!();
     const { signal } = this.#asked;
-    if (signal?.aborted === true) this.stop(signal.reason);
-    else signal?.addEventListener("abort", this.#onAbort);
+    if (signal?.aborted === true) return this.#onAbort();
+    signal?.addEventListener("abort", this.#onAbort);
+    if (this.#timeout !== Infinity) this.#clock = startClock(this.#timeout, this.#onTime);
   }
 
-  #dropSignals(): void {
-    this.#asked.signal?.removeEventListener("abort", this.#onAbort);
-    this.#onOver();
-  }
+  readonly #onAbort = (): void => {
+    this.#stop(this.#asked.signal!.reason);
+    this.#forget();
+    this.#leaveSource().catch(throwAside);
+  };
 
-  readonly #onAbort = (): void => this.stop(this.#asked.signal!.reason);
+  readonly #onTime = (): void => {
+    this.#stop(new TimeoutError(`The results were not there within ${this.#timeout} ms`));
+    this.#leaveSource().catch(throwAside);
+  };
+
+  /** Does not look at what could end it early any more: at the time once all results are there, at the signal once they are given. */
+  #dropWatches(): void {
+    if (!this.#isOver && !(this.#isDry && this.#chunks.size === 0)) return;
+    this.#clock?.stop();
+    if (this.#isOver || this.#given === this.#taken) this.#asked.signal?.removeEventListener("abort", this.#onAbort);
+  }
 
   /** Takes from the source what may be ahead of the consumer, once that is a part worth the while. */
   #pull(): void {
@@ -340,8 +354,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
       const ready = this.#nextReady();
       if (ready === undefined) {
         const isAtEnd = this.#isOver || this.#isDry && this.#given === this.#taken;
-        if (!isAtEnd) return;
-        this.#dropSignals();
+        if (!isAtEnd) break;
         const { resolve, reject } = this.#waiting.shift()!;
         const failure = this.#failure;
         this.#failure = null;
@@ -353,6 +366,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
       if (ready.error !== undefined) reject(ready.error.value);
       else resolve({ done: false, value: ready.value });
     }
+    this.#dropWatches();
   }
 
   /** Takes the next result, if it is there. */

@@ -116,6 +116,34 @@ eachMethod("a map's time counts from the call", (ctx) =>
   }));
 
 eachMethod(
+  "what came in a map's time is given after it, and its time is over once all is there",
+  (ctx) =>
+    withExecutor(ctx, { maxWorkers: 1, grace: 10 }, async (executor) => {
+      await executor.submit(work.square, 1);
+      const timeout = 2000, whole = executor.map(work.square, [1, 2], { timeout });
+      for (const value of [1, 4]) assert.deepEqual(await whole.next(), { done: false, value });
+      let isLeft = false;
+      const source = function* () {
+        try {
+          yield 0;
+          for (;;) yield 60_000;
+        } finally {
+          isLeft = true;
+        }
+      };
+      const late = executor.map(work.sleepOrStop, source(), { timeout });
+      await until("had no more time", () => isLeft);
+      assert.deepEqual(await late.next(), { done: false, value: 0 });
+      await fails(() => late.next(), mp.TimeoutError);
+      assert.isTrue((await late.next()).done);
+      assert.isTrue((await whole.next()).done);
+      // These would keep the program alive, were their clocks to go on.
+      assert.equal((await executor.map(work.square, [3], { timeout: 600_000 }).next()).value, 9);
+      await fails(() => executor.map(5 as never, [1], { timeout: 600_000 }), TypeError);
+    }),
+);
+
+eachMethod(
   "a future that waits can be cancelled, one that runs or is done cannot",
   (ctx) =>
     withExecutor(ctx, { maxWorkers: 1 }, async (executor) => {

@@ -5,7 +5,7 @@ import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
 import { gather, withPool } from "./pools.ts";
 import { collectGarbage, collects } from "./shared.ts";
-import { fails, isPending, until } from "./timing.ts";
+import { fails, isPending, listenersOf, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -100,6 +100,26 @@ eachMethod("lazy maps take no more than they need ahead, and leave off when the 
     assert.isTrue(isClosed);
     assert.isBelow(taken, 100);
     assert.equal(await pool.apply(work.square, [3]), 9);
+  }));
+
+eachMethod("a lazy map listens to its signal until all its results are given, or it is over", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const abort = new AbortController(), { signal } = abort, listeners = listenersOf(signal);
+    for (const length of [1, 2, 9]) {
+      const lazy = pool.imap(work.square, range(length), { signal });
+      for (const value of squares(length)) assert.deepEqual(await lazy.next(), { done: false, value });
+      await until("listened no more", () => listeners() === 0);
+    }
+    await fails(() => pool.imap(5 as never, [1], { signal }).next(), TypeError);
+    assert.equal(listeners(), 0);
+    // All are there, and whoever aborts wants none of them.
+    const lazy = pool.imap(work.square, range(3), { signal, buffersize: 9 });
+    assert.equal((await lazy.next()).value, 0);
+    await until("did all", () => pool.stats().queued + pool.stats().running === 0);
+    abort.abort(new RangeError("enough"));
+    await fails(() => lazy.next(), RangeError);
+    assert.isTrue((await lazy.next()).done);
+    assert.equal(listeners(), 0);
   }));
 
 eachMethod("a lazy map goes on when its pool is closed, and whoever joins the pool has all its results", async (ctx) => {

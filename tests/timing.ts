@@ -52,6 +52,21 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return !isSettled;
 }
 
+/** Counts who listens to a signal, from now on. */
+export function listenersOf(signal: AbortSignal): () => number {
+  const listeners = new Set<unknown>();
+  const { addEventListener, removeEventListener } = EventTarget.prototype;
+  signal.addEventListener = (type: string, listener: EventListener, options?: AddEventListenerOptions) => {
+    listeners.add(listener);
+    addEventListener.call(signal, type, listener, options);
+  };
+  signal.removeEventListener = (type: string, listener: EventListener) => {
+    listeners.delete(listener);
+    removeEventListener.call(signal, type, listener);
+  };
+  return () => listeners.size;
+}
+
 /** Why objects of a start method do not answer at once; null if they do. */
 export function answersAtOnce(method: mp.StartMethod): string | null {
   const can = mp.capabilities();
