@@ -59,6 +59,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   readonly site: Error | null;
   /** What its pool knows it by. */
   readonly #ref: WeakRef<LazyMap>;
+  /** How many items are one task: no more than may be ahead. */
+  readonly #chunksize: number;
   #iterator: Iterator<unknown> | AsyncIterator<unknown> | null = null;
   #isAsync = false;
   /** Tasks under way, by the number of their first item; and how many bytes they have. */
@@ -109,6 +111,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     this.flags = isStar ? FLAG_MAP | FLAG_STAR : FLAG_MAP;
     this.#asked = options;
     this.options = chunkOptions(options);
+    const { chunksize = 1, buffersize = Infinity } = options;
+    this.#chunksize = Math.min(chunksize, buffersize);
     this.site = core.site();
     this.#ref = core.lazyMapMade(this);
   }
@@ -259,18 +263,16 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
 
   /** Takes from the source what may be ahead of the consumer, once that is a part worth the while. */
   #pull(): void {
-    if (this.#isPulling || this.#room <= 0) return;
+    if (this.#isPulling || this.#room < this.#chunksize) return;
     const size = this.#bufferSize, spare = size - this.#leastAhead;
     if (this.#isHurried || this.#room >= Math.min(size >> 2, spare)) void this.#fill();
   }
 
   async #fill(): Promise<void> {
     this.#isPulling = true;
-    const { chunksize = 1 } = this.#asked;
     try {
-      while (this.#room > 0) {
-        const most = Math.min(chunksize, this.#bufferSize);
-        while (this.#items.length < most) {
+      while (this.#room >= this.#chunksize) {
+        while (this.#items.length < this.#chunksize) {
           const next = this.#iterator!.next();
           const { done, value } = this.#isAsync ? await next : next as IteratorResult<unknown>;
           if (this.#isDry || this.#isOver) return;
@@ -303,8 +305,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   /** How many items more are to be taken from the source now. */
   get #room(): number {
     if (this.#isDry || this.#isOver) return 0;
-    const { chunksize = 1 } = this.#asked;
-    return this.#bufferSize - (this.#isHurried ? this.#chunks.size * chunksize : this.#taken - this.#given);
+    return this.#bufferSize - (this.#isHurried ? this.#chunks.size * this.#chunksize : this.#taken - this.#given);
   }
 
   /** Whether all that is left is taken, whoever asks for it. */
@@ -314,17 +315,17 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
 
   /** How many items are to be ahead of the consumer. */
   get #bufferSize(): number {
-    const { buffersize, chunksize = 1 } = this.#asked;
+    const { buffersize } = this.#asked;
     if (buffersize !== undefined) return buffersize;
     if (this.#bytes >= AHEAD_BYTES) return this.#leastAhead;
-    const most = chunksAhead(this.#core.microsOf(this.fn) * chunksize) * this.#core.size * chunksize;
+    const most = chunksAhead(this.#core.microsOf(this.fn) * this.#chunksize) * this.#core.size * this.#chunksize;
     // The first calls may have been the short ones.
     return Math.min(most, Math.max(this.#leastAhead, this.#done));
   }
 
   /** … at the least, so that each worker has something to do. */
   get #leastAhead(): number {
-    return LEAST_AHEAD * this.#core.size * (this.#asked.chunksize ?? 1);
+    return LEAST_AHEAD * this.#core.size * this.#chunksize;
   }
 
   /** Submits what was taken. */

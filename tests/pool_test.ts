@@ -102,6 +102,23 @@ eachMethod("lazy maps take no more than they need ahead, and leave off when the 
     assert.equal(await pool.apply(work.square, [3]), 9);
   }));
 
+eachMethod("lazy maps take no more than they may ahead, whatever their chunks", (ctx) =>
+  withPool(ctx, 2, async (pool) => {
+    for (const [chunksize, buffersize] of [[4, 5], [3, 9], [7, 2]]) {
+      let taken = 0, asked = 0, most = 0;
+      const source = function* () {
+        for (; taken < 60;) {
+          most = Math.max(most, ++taken - asked);
+          yield taken;
+        }
+      };
+      const lazy = pool.imap(work.same<number>, source(), { chunksize, buffersize });
+      for (; asked++ < 60;) assert.equal((await lazy.next()).value, asked);
+      assert.isTrue((await lazy.next()).done);
+      assert.isAtMost(most, buffersize);
+    }
+  }));
+
 eachMethod("a lazy map listens to its signal until all its results are given, or it is over", (ctx) =>
   withPool(ctx, 1, async (pool) => {
     const abort = new AbortController(), { signal } = abort, listeners = listenersOf(signal);
