@@ -339,6 +339,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     try {
       this.#core.submit(task, items, "items");
       this.#bytes += task.length;
+      // A getter in the items may have ended the map.
+      if (this.#isOver) this.#core.cancel(task, new CancelledError("The tasks were cancelled"));
     } catch (error) {
       this.#chunks.delete(task);
       // These cannot be sent, the next ones may.

@@ -82,19 +82,14 @@ class MapJob implements Job {
     this.site = core.site();
   }
 
-  /** @throws What `PoolCore.submit` throws for the first chunks. */
+  /** @throws What `PoolCore.checkOpen` throws, or the reason of the signal. */
   start(): void {
     const { signal } = this.#asked;
     signal?.throwIfAborted();
+    this.#core.checkOpen();
+    if (this.#items.length === 0) return this.#result.settle(true, []);
     signal?.addEventListener("abort", this.#onAbort);
-    try {
-      this.#core.checkOpen();
-      if (this.#items.length === 0) return this.#finish(true, []);
-      this.#cut();
-    } catch (error) {
-      this.#drop();
-      throw error;
-    }
+    this.#cut();
   }
 
   cancel(reason: unknown): boolean {
@@ -108,7 +103,7 @@ class MapJob implements Job {
   settled(task: Task, status: number, value: unknown): void {
     const from = this.#chunks.get(task)!;
     this.#chunks.delete(task);
-    if (this.#isOver && this.#next >= this.#items.length && this.#chunks.size === 0) return;
+    if (this.#isOver) return;
     this.#done += task.weight;
     if (status === FAILED) this.#fail(task.weight, value);
     else {
@@ -120,13 +115,7 @@ class MapJob implements Job {
       }
     }
     tellProgress(this.#asked, { done: this.#done, total: this.#items.length, failed: this.#failed });
-    if (this.#isOver) return;
-    try {
-      this.#cut();
-    } catch (error) {
-      this.cancel(error);
-    }
-    if (this.#chunks.size === 0 && this.#next >= this.#items.length) this.#finish(true, this.#values);
+    this.#cut();
   }
 
   progressed(_task: Task, value: unknown): void {
@@ -141,19 +130,14 @@ class MapJob implements Job {
     this.#result.settle(false, error);
   }
 
-  #finish(ok: boolean, values: unknown): void {
-    this.#drop();
-    this.#result.settle(ok, values);
-  }
-
   #drop(): void {
     this.#isOver = true;
     this.#asked.signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  /** Submits as many chunks as are to be ahead. */
+  /** Submits as many chunks as are to be ahead. If one cannot be, the map is given up; if none is left, it is done. */
   #cut(): void {
-    if (this.#isCutting) return;
+    if (this.#isCutting || this.#isOver) return;
     this.#isCutting = true;
     try {
       const size = this.#chunkSize(), most = this.#core.size * chunksAhead(this.#core.microsOf(this.fn) * size);
@@ -168,10 +152,17 @@ class MapJob implements Job {
           throw error;
         }
         this.isRest = true;
+        // A getter in the items may have cancelled the map.
+        if (this.#isOver) this.#core.cancel(task, new CancelledError("The tasks were cancelled"));
       }
+    } catch (error) {
+      this.cancel(error);
     } finally {
       this.#isCutting = false;
     }
+    if (this.#isOver || this.#chunks.size > 0 || this.#next < this.#items.length) return;
+    this.#drop();
+    this.#result.settle(true, this.#values);
   }
 
   #chunkSize(): number {

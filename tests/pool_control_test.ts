@@ -385,6 +385,18 @@ eachMethod("a task knows its number and its attempt, and tells how far it is", (
     assert.equal(all.length, 6);
   }));
 
+eachMethod("nothing more is told of a map that was cancelled", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const told: mp.Progress[] = [];
+    const onProgress = (progress: mp.Progress) => {
+      if (told.push(progress) === 2) map.cancel();
+    };
+    const map = pool.map(work.square, range(6), { chunksize: 1, onProgress });
+    await fails(() => map, mp.CancelledError);
+    assert.equal(await pool.apply(work.square, [3]), 9);
+    assert.deepEqual(told, [1, 2].map((done) => ({ done, total: 6, failed: 0 })));
+  }));
+
 eachMethod("a callback's own error is an uncaught one, and harms no task", (ctx) =>
   withPool(ctx, 2, (pool) =>
     uncaught(async (errors) => {

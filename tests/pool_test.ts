@@ -555,6 +555,35 @@ eachMethod("closures are sent as their source, or run as they are inline", (ctx)
     assert.deepEqual(await pool.map((n: number) => n + 1, [1, 2]), [2, 3]);
   }));
 
+eachMethod("a map that is given up while its items are read calls nothing more", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const abort = new AbortController(), { signal } = abort, listeners = listenersOf(signal);
+    let end: () => unknown = () => abort.abort(new RangeError("enough"));
+    const item = (n: number) => ({
+      get x() {
+        if (n === 3) end();
+        return n;
+      },
+    });
+    await pool.apply(work.square, [2]);
+    const { done } = pool.stats();
+    // By its signal, by what cannot be sent, and by whoever has its results.
+    await fails(() => pool.map(work.same, range(8).map(item), { signal, chunksize: 2 }), RangeError);
+    await fails(() => pool.map(work.sleep, [60_000, () => 0], { chunksize: 1, grace: 10 }), mp.DataCloneError);
+    // Of a function that nobody knows yet, two chunks are read at the call.
+    const map: mp.AsyncResult<unknown> = pool.map(work.sleepFor, range(8).map(item), { chunksize: 1 });
+    end = () => map.cancel();
+    await fails(() => map, mp.CancelledError);
+    const calls = pool.stats().done;
+    const lazy = pool.imap(work.sleepFor, [item(3)]);
+    end = () => lazy.return!();
+    assert.isTrue((await lazy.next()).done);
+    assert.equal(await pool.apply(work.square, [3]), 9);
+    assert.isAtMost(calls - done, 3);
+    assert.equal(pool.stats().done, calls + 1);
+    assert.equal(listeners(), 0);
+  }));
+
 eachMethod("a closed pool does what it has, takes nothing more, and can be joined", async (ctx) => {
   const pool = new ctx.Pool(2);
   await fails(() => pool.join(), mp.ProcessError);
