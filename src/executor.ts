@@ -191,38 +191,63 @@ function together(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)
 }
 
 function* zip(sources: readonly Iterable<unknown>[]): Generator<unknown[]> {
-  const iterators = sources.map((source) => source[Symbol.iterator]());
+  const open: Iterator<unknown>[] = [];
+  // Who is asked, and throws or is at its end, knows that nothing more is taken.
+  let asked: Iterator<unknown> | null = null;
   try {
-    while (iterators.length > 0) {
+    for (const source of sources) open.push(source[Symbol.iterator]());
+    while (open.length > 0) {
       const items: unknown[] = [];
-      for (const iterator of iterators) {
-        const { done, value } = iterator.next();
+      for (asked of open) {
+        const { done, value } = asked.next();
         if (done === true) return;
         items.push(value);
       }
+      asked = null;
       yield items;
     }
   } finally {
-    for (const iterator of iterators) iterator.return?.();
+    leave(open.filter((iterator) => iterator !== asked));
+  }
+}
+
+/** Tells each, whatever another one throws. */
+function leave([first, ...others]: readonly Iterator<unknown>[]): void {
+  try {
+    first?.return?.();
+  } finally {
+    if (others.length > 0) leave(others);
   }
 }
 
 async function* zipAsync(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): AsyncGenerator<unknown[]> {
-  const iterators = sources.map((source) => {
-    const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = source as AsyncIterable<unknown> & Iterable<unknown>;
-    return later === undefined ? now.call(source) : later.call(source);
-  });
+  type Either = Iterator<unknown> | AsyncIterator<unknown>;
+  const open: Either[] = [];
+  let asked: Either | null = null;
   try {
-    while (iterators.length > 0) {
+    for (const source of sources) {
+      const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = source as AsyncIterable<unknown> & Iterable<unknown>;
+      open.push(later === undefined ? now.call(source) : later.call(source));
+    }
+    while (open.length > 0) {
       const items: unknown[] = [];
-      for (const iterator of iterators) {
-        const { done, value } = await iterator.next();
+      for (asked of open) {
+        const { done, value } = await asked.next();
         if (done === true) return;
         items.push(value);
       }
+      asked = null;
       yield items;
     }
   } finally {
-    for (const iterator of iterators) await iterator.return?.();
+    await leaveAsync(open.filter((iterator) => iterator !== asked));
+  }
+}
+
+async function leaveAsync([first, ...others]: readonly (Iterator<unknown> | AsyncIterator<unknown>)[]): Promise<void> {
+  try {
+    await first?.return?.();
+  } finally {
+    if (others.length > 0) await leaveAsync(others);
   }
 }

@@ -144,6 +144,51 @@ eachMethod(
 );
 
 eachMethod(
+  "each iterable of a map is left once, if it has begun and is not at its end",
+  (ctx) =>
+    withExecutor(ctx, { maxWorkers: 1 }, async (executor) => {
+      for (const isAsync of [false, true]) {
+        const left: string[] = [];
+        /** `open`, `next` and `leave` say where it throws; it has two items unless it is `endless`. */
+        const source = (name: string, what: "open" | "next" | "leave" | "short" | "endless") => {
+          let taken = 0;
+          const fail = (where: string) => {
+            if (what === where) throw new SyntaxError(name);
+          };
+          const iterator = {
+            next() {
+              fail("next");
+              return { done: what === "short" && taken === 2, value: taken++ };
+            },
+            return() {
+              left.push(name);
+              fail("leave");
+              return { done: true, value: undefined };
+            },
+          };
+          const begin = () => {
+            fail("open");
+            return iterator;
+          };
+          return { [isAsync ? Symbol.asyncIterator : Symbol.iterator]: begin } as unknown as Iterable<unknown>;
+        };
+        const error = (...sources: Iterable<unknown>[]) => fails(() => gather(executor.map(work.same, ...sources)), SyntaxError);
+        assert.deepEqual(await gather(executor.map(work.add, source("a", "endless"), source("b", "short"), source("c", "endless"))), [
+          0,
+          2,
+        ]);
+        assert.deepEqual(left.splice(0), ["a", "c"]);
+        assert.equal((await error(source("a", "endless"), source("b", "open"), source("c", "endless"))).message, "b");
+        assert.deepEqual(left.splice(0), ["a"]);
+        assert.equal((await error(source("a", "endless"), source("b", "next"), source("c", "endless"))).message, "b");
+        assert.deepEqual(left.splice(0), ["a", "c"]);
+        assert.equal((await error(source("a", "leave"), source("b", "endless"), source("c", "short"))).message, "a");
+        assert.deepEqual(left.splice(0), ["a", "b"]);
+      }
+    }),
+);
+
+eachMethod(
   "a future that waits can be cancelled, one that runs or is done cannot",
   (ctx) =>
     withExecutor(ctx, { maxWorkers: 1 }, async (executor) => {
