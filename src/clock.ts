@@ -1,5 +1,5 @@
 /**
- * Timers of any length, and turns of the event loop.
+ * Timers of any length, what ends with them, and turns of the event loop.
  *
  * @module
  */
@@ -15,6 +15,28 @@ export function nextTurn(): Promise<void> {
 export const MOMENT_MS = 1;
 /** Longest delay of a timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/**
+ * Waits for something that may not come.
+ *
+ * @param ms For how long, in milliseconds.
+ * @param start Begins to wait: it is given what to call when that has come, and gives what leaves off.
+ * @return Whether it came; false if the time was up. It rejects with the reason of the signal.
+ */
+export function waitFor(ms: number, signal: AbortSignal | undefined, start: (came: () => void) => () => void): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => {
+      clock?.stop();
+      signal?.removeEventListener("abort", onAbort);
+      leave();
+      settle();
+    };
+    const onAbort = () => end(() => reject(signal!.reason));
+    const clock = ms === Infinity ? null : startClock(ms, () => end(() => resolve(false)));
+    signal?.addEventListener("abort", onAbort);
+    const leave = start(() => end(() => resolve(true)));
+  });
+}
 
 /** A timer for any length of time that never fires early. @throws {UnsupportedError} There are no timers, and it is longer than a moment: nothing of the host's would have a turn meanwhile. */
 export function startClock(ms: number, run: () => void): { stop(): void } {

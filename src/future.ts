@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { waitFor } from "./clock.ts";
 import { describe } from "./error_report.ts";
 import { CancelledError, TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
@@ -74,6 +74,12 @@ export class Future<T = unknown> implements PromiseLike<T> {
   addDoneCallback(callback: (future: Future<T>) => void): void {
     if (this.#state === "pending") this.#callbacks.push(callback);
     else this.#call(callback);
+  }
+
+  /** Has it not called any more. @internal */
+  removeDoneCallback(callback: (future: Future<T>) => void): void {
+    const at = this.#callbacks.indexOf(callback);
+    if (at >= 0) this.#callbacks.splice(at, 1);
   }
 
   /** As of a promise. */
@@ -155,7 +161,7 @@ export async function waitFutures<F extends Future<any>>(
   futures: Iterable<F>,
   options: WaitFuturesOptions = {},
 ): Promise<WaitedFutures<F>> {
-  const { returnWhen = "ALL_COMPLETED", timeout, signal } = options;
+  const { returnWhen = "ALL_COMPLETED", timeout = Infinity, signal } = options;
   const all = futuresOf(futures);
   if (!RETURN_WHEN.includes(returnWhen)) {
     throw new RangeError(`Cannot wait: returnWhen must be one of ${RETURN_WHEN.join(", ")}, it is ${String(returnWhen)}`);
@@ -170,18 +176,15 @@ export async function waitFutures<F extends Future<any>>(
     }
     return done === all.size;
   };
-  if (!isEnough() && !(timeout !== undefined && timeout <= 0)) {
-    await new Promise<void>((resolve, reject) => {
-      const clock = timeout === undefined || timeout === Infinity ? null : startClock(timeout, resolve);
-      const onAbort = () => reject(signal!.reason);
-      signal?.addEventListener("abort", onAbort);
+  if (!isEnough() && timeout > 0) {
+    await waitFor(timeout, signal, (came) => {
       const look = () => {
-        if (!isEnough()) return;
-        clock?.stop();
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
+        if (isEnough()) came();
       };
       for (const future of all) if (!future.done()) future.addDoneCallback(look);
+      return () => {
+        for (const future of all) future.removeDoneCallback(look);
+      };
     });
   }
   const done = new Set<F>(), notDone = new Set<F>();
@@ -230,12 +233,7 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
     this.#timeout = timeout;
     this.#deadline = performance.now() + timeout;
     this.#signal = signal;
-    for (const future of all) {
-      future.addDoneCallback((future) => {
-        this.#ready.push(future as F);
-        this.#wake();
-      });
-    }
+    for (const future of all) future.addDoneCallback(this.#onDone);
   }
 
   [Symbol.asyncIterator](): this {
@@ -243,11 +241,16 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
   }
 
   async next(): Promise<IteratorResult<F>> {
-    this.#signal?.throwIfAborted();
-    while (this.#ready.length === 0 && this.#left > 0) {
-      const left = this.#deadline - performance.now();
-      if (left > 0 && await this.#wait(left)) continue;
-      throw new TimeoutError(`${this.#left} of ${this.#all.size} futures were not done within ${this.#timeout} ms`);
+    try {
+      this.#signal?.throwIfAborted();
+      while (this.#ready.length === 0 && this.#left > 0) {
+        const left = this.#deadline - performance.now();
+        if (left > 0 && await this.#wait(left)) continue;
+        throw new TimeoutError(`${this.#left} of ${this.#all.size} futures were not done within ${this.#timeout} ms`);
+      }
+    } catch (error) {
+      this.#end();
+      throw error;
     }
     const future = this.#ready.shift();
     if (future === undefined) return { done: true, value: undefined };
@@ -257,9 +260,20 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
 
   // deno-lint-ignore require-await -- as iterators have it
   async return(): Promise<IteratorResult<F>> {
-    this.#left = this.#ready.length = 0;
-    this.#wake();
+    this.#end();
     return { done: true, value: undefined };
+  }
+
+  readonly #onDone = (future: Future): void => {
+    this.#ready.push(future as F);
+    this.#wake();
+  };
+
+  /** It is over, as a generator is that returned or threw. */
+  #end(): void {
+    this.#left = this.#ready.length = 0;
+    for (const future of this.#all) future.removeDoneCallback(this.#onDone);
+    this.#wake();
   }
 
   #wake(): void {
@@ -268,17 +282,9 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
 
   /** Waits until something has changed; false if the time is up. */
   #wait(ms: number): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void) => {
-        clock?.stop();
-        this.#signal?.removeEventListener("abort", onAbort);
-        this.#wakers.delete(wake);
-        settle();
-      };
-      const wake = () => end(() => resolve(true)), onAbort = () => end(() => reject(this.#signal!.reason));
-      const clock = ms === Infinity ? null : startClock(ms, () => end(() => resolve(false)));
-      this.#signal?.addEventListener("abort", onAbort);
+    return waitFor(ms, this.#signal, (wake) => {
       this.#wakers.add(wake);
+      return () => this.#wakers.delete(wake);
     });
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { waitFor } from "./clock.ts";
 import type { Shareable } from "./codec.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import type { WaitOptions } from "./park.ts";
@@ -118,20 +118,19 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
    * @throws Whatever the task threw.
    */
   get(options?: WaitOptions): Promise<T> {
-    const { timeout, signal } = options ?? {};
-    if (timeout === undefined && signal === undefined) return this.#asPromise();
-    return new Promise<T>((resolve, reject) => {
-      signal?.throwIfAborted();
-      const late = () => reject(new TimeoutError(`The result was not ready within ${timeout} ms`));
-      if (this.#state === 0 && timeout !== undefined && timeout <= 0) return late();
-      const clock = this.#state !== 0 || timeout === undefined || timeout === Infinity ? null : startClock(timeout, late);
-      const onAbort = () => reject(signal!.reason);
-      signal?.addEventListener("abort", onAbort);
-      this.#asPromise().then(resolve, reject).finally(() => {
-        clock?.stop();
-        signal?.removeEventListener("abort", onAbort);
+    const { timeout = Infinity, signal } = options ?? {};
+    return timeout === Infinity && signal === undefined ? this.#asPromise() : this.#getWithin(timeout, signal);
+  }
+
+  async #getWithin(timeout: number, signal: AbortSignal | undefined): Promise<T> {
+    signal?.throwIfAborted();
+    const wait = () =>
+      waitFor(timeout, signal, (came) => {
+        this.#asPromise().then(came, came);
+        return () => {}; // a promise forgets nobody
       });
-    });
+    if (this.#state === 0 && (timeout <= 0 || !await wait())) throw new TimeoutError(`The result was not ready within ${timeout} ms`);
+    return this.#asPromise();
   }
 
   /** Waits until it is ready. @return Whether it is; false when the time was up. */

@@ -4,7 +4,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
 import { gather, kill } from "./pools.ts";
-import { fails, isPending, until } from "./timing.ts";
+import { fails, isPending, listenersOf, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -267,6 +267,37 @@ eachMethod("several futures are waited for", (ctx) =>
     assert.equal((await all).done.size, 2);
     await fails(() => bad, work.OddError);
   }));
+
+eachMethod(
+  "a wait for futures that is over, however it ended, leaves nothing behind",
+  (ctx) =>
+    withExecutor(ctx, { maxWorkers: 1 }, async (executor) => {
+      const { future, gate } = await held(ctx, executor);
+      const abort = new AbortController(), { signal } = abort, listeners = listenersOf(signal);
+      const waits: ((options: mp.WaitOptions) => Promise<unknown>)[] = [
+        (options) => future.result(options),
+        (options) => future.exception(options),
+        (options) => mp.waitFutures([future], options),
+        (options) => mp.asCompleted([future], options).next(),
+      ];
+      for (const wait of waits) {
+        await wait({ timeout: 1, signal }).catch(() => {});
+        assert.equal(listeners(), 0);
+      }
+      // Their clocks would keep the program alive.
+      const aborted = waits.map((wait) => fails(() => wait({ timeout: 600_000, signal }), RangeError));
+      assert.equal(listeners(), waits.length);
+      abort.abort(new RangeError("enough"));
+      await Promise.all(aborted);
+      assert.equal(listeners(), 0);
+      const left = mp.asCompleted([future]), late = mp.asCompleted([future], { timeout: 1 });
+      assert.isTrue((await left.return!()).done);
+      await fails(() => late.next(), mp.TimeoutError);
+      await gate.put(1);
+      await future;
+      for (const completed of [left, late]) assert.deepEqual(await completed.next(), { done: true, value: undefined });
+    }),
+);
 
 eachMethod(
   "workers are started as they are needed, and no more than may be",
