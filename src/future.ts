@@ -5,11 +5,11 @@
  */
 import { waitFor } from "./clock.ts";
 import { describe } from "./error_report.ts";
-import { CancelledError, TimeoutError } from "./errors.ts";
+import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
 import type { WaitOptions } from "./park.ts";
-import { AsyncResult } from "./pool_task.ts";
+import { AsyncResult, cancellation, isCancellation } from "./pool_task.ts";
 
 /** What a future must be able to do to its task. */
 export interface FutureTask {
@@ -29,7 +29,7 @@ export class Future<T = unknown> implements PromiseLike<T> {
   /** Withdraws the call. @return Whether it will not be made; false if it has begun, or is over. */
   cancel(): boolean {
     if (this.#state === "cancelled") return true;
-    return this.#state === "pending" && this.#task !== null && this.#task.withdraw(new CancelledError("The future was cancelled"));
+    return this.#state === "pending" && this.#task !== null && this.#task.withdraw(cancellation("The future was cancelled"));
   }
 
   /** Whether it was cancelled. */
@@ -114,7 +114,7 @@ export class Future<T = unknown> implements PromiseLike<T> {
 
   /** It is over. @internal */
   settle(ok: boolean, value: unknown): void {
-    this.#state = ok ? "done" : value instanceof CancelledError ? "cancelled" : "failed";
+    this.#state = ok ? "done" : isCancellation(value) ? "cancelled" : "failed";
     if (!ok) this.#error = value;
     // Nobody need look at what was cancelled.
     if (this.#state === "cancelled") this.#result.catch(() => {});

@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { CancelledError } from "./errors.ts";
 import type { PoolCore } from "./pool_core.ts";
 import { type TaskOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED } from "./pool_record.ts";
-import { AsyncResult, type Job, type ResultSource, Task } from "./pool_task.ts";
+import { AsyncResult, cancellation, type Job, type ResultSource, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
 
 /** Starts a call. */
@@ -41,7 +40,7 @@ class Call implements Job, ResultSource {
   }
 
   cancel(): boolean {
-    return this.#core.cancel(this.task, new CancelledError("The task was cancelled"));
+    return this.#core.cancel(this.task, cancellation("The task was cancelled"));
   }
 
   settled(_task: Task, status: number, value: unknown): void {

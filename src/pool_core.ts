@@ -15,7 +15,7 @@
  */
 import type { StartMethod } from "./adapter.ts";
 import { encode, type Message, move } from "./codec.ts";
-import { CancelledError, Full, ProcessError, UnsupportedError } from "./errors.ts";
+import { Full, ProcessError, UnsupportedError } from "./errors.ts";
 import { performance, queueMicrotask } from "./host.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
@@ -28,7 +28,7 @@ import { FAILED, FLAG_CARGO, PARTLY, Slabs } from "./pool_record.ts";
 import { type Listener, type Route, SharedRoute } from "./pool_shared.ts";
 import { Latencies, Listeners, type PoolStats } from "./pool_stats.ts";
 import { callerOf, sited, SUBMITTED } from "./pool_site.ts";
-import { DONE, type Job, SENT, type Task, WAITING } from "./pool_task.ts";
+import { cancellation, DONE, type Job, SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import type { Target } from "./process.ts";
 import { currentScene, type Scene } from "./scene.ts";
@@ -232,7 +232,7 @@ export class PoolCore implements CrewOwner, Listener {
   #endAll(isKill: boolean): void {
     if (this.#state === "terminated") return;
     this.#state = "terminated";
-    this.#giveUpAll(() => new CancelledError("The task was cancelled: its pool was terminated"));
+    this.#giveUpAll(() => cancellation("The task was cancelled: its pool was terminated"));
     void this.#endWorkers(isKill).then(() => this.#letGo());
   }
 

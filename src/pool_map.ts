@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { CancelledError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead } from "./pool_chunks.ts";
 import type { PoolCore } from "./pool_core.ts";
 import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
-import { AsyncResult, type Job, Task } from "./pool_task.ts";
+import { AsyncResult, cancellation, type Job, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
 
 /** How many chunks each worker is to have at first, as in Python. */
@@ -27,7 +26,7 @@ export function startMap(
 ): AsyncResult<unknown[]> {
   let job: MapJob | null = null;
   const result = new AsyncResult<unknown[]>({
-    cancel: () => job !== null && job.cancel(new CancelledError("The tasks were cancelled")),
+    cancel: () => job !== null && job.cancel(cancellation("The tasks were cancelled")),
   });
   try {
     const options = taskOptions(given);
@@ -153,7 +152,7 @@ class MapJob implements Job {
         }
         this.isRest = true;
         // A getter in the items may have cancelled the map.
-        if (this.#isOver) this.#core.cancel(task, new CancelledError("The tasks were cancelled"));
+        if (this.#isOver) this.#core.cancel(task, cancellation("The tasks were cancelled"));
       }
     } catch (error) {
       this.cancel(error);

@@ -69,6 +69,21 @@ export class Task implements Piece {
   }
 }
 
+/** The errors of what was cancelled: a task may throw one of the same class, and was made all the same. */
+const CANCELLATIONS = new WeakSet<object>();
+
+/** The error of something that is cancelled. */
+export function cancellation(message: string): CancelledError {
+  const error = new CancelledError(message);
+  CANCELLATIONS.add(error);
+  return error;
+}
+
+/** Whether something with this error was cancelled. */
+export function isCancellation(error: unknown): boolean {
+  return CANCELLATIONS.has(error as object);
+}
+
 /** Where a result comes from. */
 export interface ResultSource {
   /** Gives up what it is the result of. False if there is nothing to give up. */
@@ -185,7 +200,7 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
     }
     this.#value = value;
     // Whoever cancels knows.
-    if (!ok && !(value instanceof CancelledError)) OVERLOOKED.register(this, value, this);
+    if (!ok && !isCancellation(value)) OVERLOOKED.register(this, value, this);
   }
 
   #look(): void {

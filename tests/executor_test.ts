@@ -300,6 +300,24 @@ eachMethod(
 );
 
 eachMethod(
+  "a call that throws what says that it was cancelled has failed, and was not",
+  (ctx) =>
+    withExecutor(ctx, { maxWorkers: 1 }, async (executor) => {
+      const future = executor.submit(work.throwCancelled);
+      assert.equal((await future.exception() as Error).message, "by itself");
+      assert.deepEqual([future.cancelled(), future.cancel()], [false, false]);
+      await fails(() => future, mp.CancelledError);
+      const { future: pending } = await held(ctx, executor), waiting = executor.submit(work.square, 1);
+      const { done } = await mp.waitFutures([pending, future, waiting] as mp.Future[], { returnWhen: "FIRST_EXCEPTION" });
+      assert.deepEqual([...done], [future]);
+      // These were not made.
+      assert.isTrue(waiting.cancel());
+      executor.terminateWorkers();
+      assert.deepEqual([waiting, pending].map((one) => one.cancelled()), [true, true]);
+    }),
+);
+
+eachMethod(
   "workers are started as they are needed, and no more than may be",
   (ctx) =>
     withExecutor(ctx, { maxWorkers: 2 }, async (executor) => {
