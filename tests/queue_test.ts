@@ -306,6 +306,32 @@ for (const how of ["get", "put", "getSync", "putSync"] as const) {
   }
 }
 
+eachMethod("loops over queues and connections are iterators as the language's own are, and can be thrown into", async (ctx) => {
+  const generated = (async function* () {})(), parent = Object.getPrototypeOf(Object.getPrototypeOf(Object.getPrototypeOf(generated)));
+  const queue = new ctx.Queue<number>(), [here, there] = ctx.Pipe();
+  for (let i = 0; i < 3; i++) {
+    await queue.put(i);
+    await there.send(i);
+  }
+  for (const items of [queue, here]) {
+    const loop = (async function* () {
+      yield* items;
+    })();
+    assert.equal((await loop.next()).value, 0);
+    assert.equal((await fails(() => loop.throw(new RangeError("mine")), RangeError)).message, "mine");
+    const thrown = items[Symbol.asyncIterator](), disposed = items[Symbol.asyncIterator]() as AsyncGenerator<unknown>;
+    assert.strictEqual(Object.getPrototypeOf(Object.getPrototypeOf(thrown)), parent);
+    assert.equal((await thrown.next()).value, 1);
+    await fails(() => thrown.throw!(new RangeError("mine")), RangeError);
+    assert.isTrue((await thrown.next()).done);
+    assert.equal(Symbol.asyncDispose in disposed, Symbol.asyncDispose in generated);
+    await disposed[Symbol.asyncDispose]?.();
+    if (Symbol.asyncDispose in generated) assert.isTrue((await disposed.next()).done);
+  }
+  // Who leaves takes nothing more.
+  assert.deepEqual([await queue.get(), await here.recv()], [2, 2]);
+});
+
 eachMethod("consumers in several children share the items until the queue is shut down", async (ctx) => {
   const queue = new ctx.Queue<[number, number]>(), result = new ctx.Queue<[number, number][]>();
   const consumers = [1, 2].map(() => new ctx.Process({ target: work.collect, args: [queue, result] }).start());
