@@ -516,6 +516,8 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** The worker of a task died. */
   #died(task: Task, end: WorkerEnd): void {
+    // Whoever heard of that may have cancelled it.
+    if (task.state !== SENT) return;
     if (task.retries === 0 || this.#state === "broken" || this.#state === "terminated") {
       return this.#end(task, FAILED, sited(end.diedError(task.id), task.job.site), 0);
     }

@@ -5,7 +5,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
 import { kill, withPool } from "./pools.ts";
-import { fails, until } from "./timing.ts";
+import { fails, isPending, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -176,6 +176,23 @@ eachMethod("a worker that somebody kills costs the task that it runs, and no oth
     assert.equal(lost[0].reason.exitcode, -9);
     await isWell(pool);
   }), { methods: ["process"] });
+
+eachMethod(
+  "a task that is cancelled when its worker's end is told is not tried again, and harms no other",
+  (ctx) =>
+    withPool(ctx, { processes: 1, retries: 1 }, async (pool) => {
+      const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>(), held = pool.apply(work.hold, [begun, gate]);
+      const ended = new Promise<boolean>((resolve) => pool.on("workerexit", () => resolve(held.cancel())));
+      kill(Number((await begun.get()).split(" ")[1]));
+      assert.isTrue(await ended);
+      await fails(() => held, mp.CancelledError);
+      await isWell(pool);
+      assert.isTrue(await isPending(begun.get({ timeout: 1000 }).catch(() => {})));
+      const { queued, running, failed } = pool.stats();
+      assert.deepEqual({ queued, running, failed }, { queued: 0, running: 0, failed: 1 });
+    }),
+  { methods: ["process"] },
+);
 
 eachMethod("idle workers may be killed at any time", (ctx) =>
   withPool(ctx, 2, async (pool) => {
