@@ -507,10 +507,10 @@ export class PoolCore implements CrewOwner, Listener {
     const seat = this.route.runnerOf(task);
     if (seat < 0) return;
     this.route.cancel(seat, task);
-    const before = this.route.tasksOf(seat);
+    const worker = this.#crew.at(seat), before = this.route.tasksOf(seat);
     this.#afterGrace(task.grace, () => {
-      // Still at what it did then.
-      if (this.route.isBusy(seat) && this.route.tasksOf(seat) === before) this.#crew.kill(seat);
+      // The same one, still at what it did then.
+      if (this.#crew.at(seat) === worker && this.route.isBusy(seat) && this.route.tasksOf(seat) === before) this.#crew.kill(seat);
     });
   }
 

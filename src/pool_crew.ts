@@ -135,6 +135,11 @@ export class Crew {
     this.#workers.get(seat)?.process[CARGO](key, buffers);
   }
 
+  /** Who sits there, or did so last. */
+  at(seat: number): Worker | undefined {
+    return this.#workers.get(seat);
+  }
+
   /** Kills a worker. */
   kill(seat: number): void {
     this.#workers.get(seat)?.process.kill();

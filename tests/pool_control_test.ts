@@ -85,6 +85,21 @@ eachMethod(
 );
 
 eachMethod(
+  "a worker that takes the place of one that stopped in time is left alone",
+  (ctx) =>
+    withPool(ctx, { processes: 1, maxTasksPerChild: 1, grace: 1500 }, async (pool) => {
+      const said = new ctx.Queue<string>(), stopped = pool.apply(work.untilStopped, [said]);
+      assert.equal(await said.get(), "begun");
+      // Beyond the other's grace.
+      const next = pool.apply(work.sleep, [2000]);
+      stopped.cancel();
+      await fails(() => stopped, mp.CancelledError);
+      assert.equal(await next, 2000);
+    }),
+  { methods: OWN },
+);
+
+eachMethod(
   "a signal cancels a task with its reason, whatever the task is doing",
   (ctx) =>
     // Long enough for a busy machine's worker to say its last word.
