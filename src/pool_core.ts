@@ -230,7 +230,10 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Ends the workers, without letting them clean up if `isKill`. Results that are not there reject with `CancelledError`. */
   #endAll(isKill: boolean): void {
-    if (this.#state === "terminated") return;
+    if (this.#state === "terminated") {
+      if (isKill) this.#crew.terminate(true);
+      return;
+    }
     this.#state = "terminated";
     this.#giveUpAll(() => cancellation("The task was cancelled: its pool was terminated"));
     void this.#endWorkers(isKill).then(() => this.#letGo());

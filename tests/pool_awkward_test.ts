@@ -165,6 +165,17 @@ eachMethod("a module that listens for SIGTERM does not keep its worker from bein
   await pool.join();
 }, { methods: ["process"] });
 
+eachMethod("workers that were asked to end, and do not, can be killed before their grace is over", async (ctx) => {
+  const pool = executor(ctx, 1, { grace: 60_000 });
+  await pool.submit(work.ignoreSigterm);
+  const begun = new ctx.Queue<string>(), future = pool.submit(work.spin, begun);
+  await begun.get();
+  pool.terminateWorkers();
+  await fails(() => future, mp.CancelledError);
+  pool.killWorkers();
+  await pool.shutdown();
+}, { methods: ["process"] });
+
 eachMethod(
   "a task tells what cannot travel, and is told so",
   (ctx) => withPool(ctx, 1, async (pool) => assert.equal(await pool.apply(work.progressFunction), "DataCloneError")),
