@@ -15,7 +15,7 @@
  */
 import type { StartMethod } from "./adapter.ts";
 import { encode, type Message, move } from "./codec.ts";
-import { Full, ProcessError, UnsupportedError } from "./errors.ts";
+import { type CancelledError, Full, ProcessError, UnsupportedError } from "./errors.ts";
 import { performance, queueMicrotask } from "./host.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
@@ -60,6 +60,10 @@ export interface LazyMap {
   cut(reason: unknown): void;
   /** … and gives up what nobody has begun. */
   withdraw(reason: unknown): void;
+}
+
+function terminated(): CancelledError {
+  return cancellation("The task was cancelled: its pool was terminated");
 }
 
 /** Tells the pool of a lazy map that was left in the middle. */
@@ -200,6 +204,8 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Throws unless a task may still be taken. */
   #checkWanted({ isRest, options }: Job): void {
+    // Like the rest of what it belongs to.
+    if (isRest && this.#state === "terminated") throw terminated();
     if (!isRest || this.#state !== "closed") this.checkOpen();
     options.signal?.throwIfAborted();
   }
@@ -235,7 +241,7 @@ export class PoolCore implements CrewOwner, Listener {
       return;
     }
     this.#state = "terminated";
-    this.#giveUpAll(() => cancellation("The task was cancelled: its pool was terminated"));
+    this.#giveUpAll(terminated);
     void this.#endWorkers(isKill).then(() => this.#letGo());
   }
 
@@ -556,10 +562,11 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   #giveUpAll(why: () => unknown): void {
+    // Before their tasks end, or they would take more from their sources.
+    for (const map of this.#openMaps()) map.cut(why());
     // One by one: whoever hears of one may cancel others, which are to be found in the queue.
     for (let task; (task = this.#queue.take(1, Infinity)[0]) !== undefined;) this.#end(task, FAILED, why(), 0);
     for (const task of this.route.sent()) this.#end(task, FAILED, why(), 0);
-    for (const map of this.#openMaps()) map.cut(why());
     this.#rest();
   }
 

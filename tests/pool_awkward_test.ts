@@ -78,6 +78,35 @@ eachMethod("a lazy map whose loop is left lets a source be that never goes on", 
     }
   }));
 
+eachMethod("a lazy map of a pool that is terminated takes nothing more, and says that it was cancelled", async (ctx) => {
+  const pool = new ctx.Pool(1);
+  let taken = 0;
+  function* source() {
+    for (;;) {
+      taken++;
+      yield 500;
+    }
+  }
+  async function* slowSource() {
+    yield 500;
+    taken++;
+    await new Promise(() => {});
+  }
+  const results = [pool.imap(work.sleep, source()), pool.imap(work.sleep, slowSource(), { chunksize: 2 })];
+  const first = results.map((result) => result.next());
+  await until("begun", () => pool.stats().running === 1 && taken > 1);
+  const before = taken;
+  pool.terminate();
+  for (const result of first) await fails(() => result, mp.CancelledError);
+  for (const result of results) {
+    for (let end; !(end = await result.next().catch((error) => ({ error, done: false }))).done;) {
+      assert.instanceOf((end as { error?: unknown }).error, mp.CancelledError);
+    }
+  }
+  assert.equal(taken, before);
+  await pool.join();
+});
+
 eachMethod("a lazy map takes a source whose results are any thenables", (ctx) =>
   withPool(ctx, 2, async (pool) => {
     let left = 3;
