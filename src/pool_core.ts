@@ -190,8 +190,9 @@ export class PoolCore implements CrewOwner, Listener {
     task.state = WAITING;
     this.#functions.use(task.fn);
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) watch(task, this);
-    if (this.#queue.isRanked && this.#sent > 0 && task.priority > this.#queue.highest) this.#takeBack();
+    const { highest } = this.#queue;
     this.#queue.add(task);
+    if (this.#queue.isRanked && this.#sent > 0 && task.priority > highest) this.#takeBack();
     this.#flushSoon();
   }
 

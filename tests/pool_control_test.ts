@@ -204,6 +204,42 @@ eachMethod("tasks of higher priority start first, also before those that are on 
     assert.deepEqual(order, ["higher", "high", "high 2", "b", "c", "low"]);
   }), { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] });
 
+eachMethod("the first task of a higher priority starts before those that are on their way", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
+    const results = [pool.apply(work.holdAs, ["first", begun, gate])];
+    assert.equal(await begun.get(), "first");
+    for (const name of ["low", "low 2", "low 3"]) results.push(pool.apply(work.holdAs, [name, begun, gate]));
+    // Some are sent.
+    for (let i = 0; i < 3; i++) await null;
+    results.push(pool.apply(work.holdAs, ["high", begun, gate], { priority: 10 }));
+    for (const name of ["high", "low", "low 2", "low 3"]) {
+      await gate.put(1);
+      assert.equal(await begun.get(), name);
+    }
+    await gate.put(1);
+    await Promise.all(results);
+  }));
+
+test("tasks of any number of different priorities start in their order", () =>
+  withPool(mp.getContext("inline"), 1, async (pool) => {
+    for (let round = 0; round < 3; round++) {
+      const order: number[] = [], all: { n: number; priority: number; result: mp.AsyncResult }[] = [];
+      for (let n = 0; n < 300; n++) {
+        const priority = n % 3 === 0 ? Math.random() : n * 7 % 10;
+        all.push({ n, priority, result: pool.apply(() => void order.push(n), [], { priority }) });
+        const { result } = all[Math.floor(Math.random() * all.length)];
+        if (n % 4 === 0) result.cancel();
+        // As many as may be go on their way, and are taken back.
+        if (n % 5 === 0) await null;
+      }
+      const left = all.filter(({ n, result }) => !result.ready() && !order.includes(n));
+      const wanted = left.sort((a, b) => b.priority - a.priority || a.n - b.n).map(({ n }) => n);
+      await Promise.allSettled(all.map(({ result }) => result));
+      assert.deepEqual(order.slice(-wanted.length), wanted);
+    }
+  }));
+
 eachMethod("a slow task holds up no others, however small those are", (ctx) =>
   withPool(ctx, 2, async (pool) => {
     // So that many go together.
