@@ -42,17 +42,16 @@ class Line {
 
 /** See above. */
 export class TaskQueue {
-  /** By priority; most pools have one. */
+  /** By priority: those that are empty go as tasks are taken, since there may be any number of priorities in the course of time. */
   readonly #lines = new Map<number, Line>();
   /** Highest first. */
   #priorities: number[] = [];
+  /** That of the first task. */
+  #usual: number | null = null;
+  /** Whether there were ever different priorities; most pools have one. */
+  isRanked = false;
   /** How many wait. */
   size = 0;
-
-  /** Whether there are different priorities. */
-  get isRanked(): boolean {
-    return this.#priorities.length > 1;
-  }
 
   /** The highest priority that waits; −Infinity if none does. */
   get highest(): number {
@@ -79,12 +78,11 @@ export class TaskQueue {
   /** Takes out the next ones. @param most How many, and bytes, at the most; but one in any case. */
   take(most: number, mostBytes: number): Task[] {
     const taken: Task[] = [];
-    let bytes = 0;
-    for (const priority of this.#priorities) {
-      const line = this.#lines.get(priority)!;
-      for (let task; taken.length < most && (task = line.next) !== undefined;) {
+    for (let bytes = 0; this.#priorities.length > 0; this.#lines.delete(this.#priorities.shift()!)) {
+      const line = this.#lines.get(this.#priorities[0])!;
+      for (let task; (task = line.next) !== undefined;) {
         bytes += task.length;
-        if (taken.length > 0 && bytes > mostBytes) return taken;
+        if (taken.length === most || taken.length > 0 && bytes > mostBytes) return taken;
         line.shift();
         this.size--;
         taken.push(task);
@@ -96,6 +94,7 @@ export class TaskQueue {
   #line(priority: number): Line {
     let line = this.#lines.get(priority);
     if (line === undefined) {
+      this.isRanked ||= priority !== (this.#usual ??= priority);
       this.#lines.set(priority, line = new Line());
       this.#priorities = [...this.#priorities, priority].sort((a, b) => b - a);
     }
