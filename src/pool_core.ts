@@ -169,7 +169,7 @@ export class PoolCore implements CrewOwner, Listener {
     const { job } = task, { options } = job;
     this.#checkWanted(job);
     const { maxQueue = Infinity, retries = 0, grace = GRACE_MS } = this.#options;
-    if (maxQueue < Infinity && !job.isPatient && this.outstanding - this.#running >= maxQueue) {
+    if (maxQueue < Infinity && !job.isPatient && this.outstanding - this.size >= maxQueue) {
       throw new Full(`The pool has ${maxQueue} tasks waiting already: wait for some, or make maxQueue larger`);
     }
     task.fn = this.#functions.numberOf(job.fn);
@@ -300,7 +300,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   stats(): PoolStats {
     this.route.drain();
-    const running = this.#running;
+    const running = Math.min(this.#sent, this.#crew.busy);
     return {
       workers: this.#crew.stats,
       queued: this.outstanding - running,
@@ -414,11 +414,6 @@ export class PoolCore implements CrewOwner, Listener {
       default:
         throw new ProcessError(`Cannot submit a task: the pool is not running, it was ${this.#state}`);
     }
-  }
-
-  /** How many tasks workers run now. */
-  get #running(): number {
-    return Math.min(this.#sent, this.#crew.busy);
   }
 
   #flushSoon(): void {

@@ -35,7 +35,7 @@ export interface PoolOptions {
   minProcesses?: number;
   /** After so many milliseconds in which they were not needed, workers above `minProcesses` end. By default they stay. */
   idleTimeout?: number;
-  /** Most tasks that may wait; more are refused with `Full`. By default there is no limit. */
+  /** Most tasks that may wait beside those for which there is a worker; more are refused with `Full`. By default there is no limit. */
   maxQueue?: number;
   /** A worker that uses more memory after a task is replaced, in MiB. By default there is no limit. Not where none is told: in browsers and on edge runtimes. */
   maxMemoryMb?: number;

@@ -278,6 +278,22 @@ eachMethod("more tasks than may wait are refused, and told so", (ctx) =>
     assert.equal((await mapped).length, 1000);
   }));
 
+eachMethod(
+  "a pool where none may wait takes as many tasks as it has workers, from the start",
+  (ctx) =>
+    withPool(ctx, { processes: 2, maxQueue: 0 }, async (pool) => {
+      const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
+      for (let round = 0; round < 2; round++) {
+        const results = range(2).map(() => pool.apply(work.hold, [begun, gate]));
+        await fails(() => pool.apply(work.square, [1]), mp.Full);
+        for (const _ of results) await begun.get();
+        await fails(() => pool.apply(work.square, [1]), mp.Full);
+        for (const _ of results) await gate.put(1);
+        await Promise.all(results);
+      }
+    }),
+);
+
 // ---- workers ----
 
 eachMethod(
