@@ -21,6 +21,17 @@ export interface Message {
   readonly moved: readonly ArrayBuffer[];
 }
 
+/** A message of bytes that stay as they are. */
+export function messageFrom(bytes: Uint8Array, shared: readonly Shareable[]): Message {
+  return {
+    byteLength: bytes.length,
+    writeTo: (target, offset) => target.set(bytes, offset),
+    copy: () => bytes,
+    shared,
+    moved: [],
+  };
+}
+
 /** Bytes too large to be copied twice: they belong into the message before the scratch's byte `at`. */
 export interface Insert {
   readonly at: number;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
+import type { Message } from "./codec.ts";
 import { ProcessError, UnsupportedError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { UNIT } from "./layout.ts";
@@ -31,6 +32,8 @@ export interface MessagesLike {
   readonly missing: string | null;
   /** Puts a value, which is encoded at once. `name` is what errors call it. */
   put(value: unknown, name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void>;
+  /** Puts what is encoded already, and stays as it is. */
+  send(message: Message, options: WaitOptions | undefined, onFull: () => never): Promise<void>;
   /** Puts several values, in order. None is put if one of them cannot travel. */
   putMany(values: readonly unknown[], name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void>;
   putSync(value: unknown, name: string, timeout: number | undefined, onFull: () => never): void;
@@ -98,6 +101,9 @@ export interface Home {
   reviveRing(words: readonly number[], rules: Rules): RingBacking;
   reviveEnd(words: readonly number[]): EndBacking;
 }
+
+/** Sends through a connection what is encoded already, for the library's own use. */
+export const SEND_ENCODED: unique symbol = Symbol("send encoded");
 
 /** What a queue is built on, for the library's own use. */
 export const BACKING: unique symbol = Symbol("backing");

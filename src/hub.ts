@@ -7,7 +7,7 @@
  * @module
  */
 import { ArenaHome } from "./arena_home.ts";
-import { HANDLE, type Message, type Shareable } from "./codec.ts";
+import { HANDLE, type Message, messageFrom, type Shareable } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { closeBoth, type HoldingLike, nameOf } from "./home.ts";
@@ -296,13 +296,7 @@ function parcel({ home }: Guest, { bytes, payloadAt, handles }: Frame): Message 
     const found = [words[0], block.offset / UNIT, block.serial, words[3]];
     shared.push({ [HANDLE]: () => ({ kind: 0, words: found }) });
   }
-  return {
-    byteLength: payload.length,
-    writeTo: (target, offset) => target.set(payload, offset),
-    copy: () => payload,
-    shared,
-    moved: [],
-  };
+  return messageFrom(payload, shared);
 }
 
 function payloadOf(messages: readonly Uint8Array[]): Message | undefined {

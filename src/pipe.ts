@@ -3,10 +3,20 @@
  *
  * @module
  */
-import { HANDLE, registerHandle } from "./codec.ts";
+import { HANDLE, type Message, registerHandle } from "./codec.ts";
 import { BufferTooShort, EOFError, ProcessError, TimeoutError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
-import { closeBoth, defaultHome, type EndBacking, type HoldingLike, type Home, homeOf, mayBlock, type MessagesLike } from "./home.ts";
+import {
+  closeBoth,
+  defaultHome,
+  type EndBacking,
+  type HoldingLike,
+  type Home,
+  homeOf,
+  mayBlock,
+  type MessagesLike,
+  SEND_ENCODED,
+} from "./home.ts";
 import type { WaitOptions } from "./park.ts";
 import { Received } from "./received.ts";
 
@@ -75,6 +85,15 @@ export class Connection implements SharedObject {
   send(value: unknown, options?: WaitOptions): Promise<void> {
     try {
       return this.#sender("send").put(value, "value", options, () => tooLate("sent", options?.timeout));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** {@linkcode Connection.send}, of what is encoded already, and stays as it is. @internal */
+  [SEND_ENCODED](message: Message): Promise<void> {
+    try {
+      return this.#sender("send").send(message, undefined, () => tooLate("sent", undefined));
     } catch (error) {
       return Promise.reject(error);
     }

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { encode } from "./codec.ts";
+import { encode, messageFrom } from "./codec.ts";
 import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
 import { EOFError } from "./errors.ts";
+import { SEND_ENCODED } from "./home.ts";
 import { AbortController, DOMException, performance } from "./host.ts";
 import type { Connection } from "./pipe.ts";
-import { call, encodeOutcome, failed, Functions, importFunction, microsBetween } from "./pool_call.ts";
+import { call, encodeOutcome, failed, Functions, importFunction, microsBetween, type Outcome } from "./pool_call.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import { currentScene, type Scene } from "./scene.ts";
 import type { TargetSpec } from "./target.ts";
@@ -20,7 +21,7 @@ export interface PipeOrders {
   readonly connection: Connection;
 }
 
-/** A task. */
+/** A task: its arguments come behind it, as a message of their own. */
 interface PipeTask {
   readonly type: "task";
   /** What tells it, and this attempt at it, from any other. */
@@ -29,7 +30,6 @@ interface PipeTask {
   readonly attempt: number;
   readonly fn: number;
   readonly flags: number;
-  readonly args: unknown[];
 }
 
 /** What a worker is told. */
@@ -44,11 +44,12 @@ export type PipeWords =
 export type PipeNews =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: unknown }
-  /** It could not read what it was told, and ends. */
+  /** As the owner hears it: something of its classes cannot be read there. */
   | { readonly type: "unreadable"; readonly error: unknown }
   /** It runs a task: whoever dies before that has not touched it. */
   | { readonly type: "begun"; readonly key: string }
   | { readonly type: "progress"; readonly key: string; readonly value: unknown }
+  /** The value comes behind it, as a message of its own. */
   | {
     readonly type: "result";
     readonly key: string;
@@ -57,7 +58,7 @@ export type PipeNews =
     readonly memory: number;
     /** Whether it takes no more tasks. */
     readonly isLast: boolean;
-    readonly value: unknown;
+    readonly value?: unknown;
   };
 
 /** What a worker does. */
@@ -115,8 +116,8 @@ class PipeWorker {
         else running = this.#run(words);
       }
     } catch (error) {
-      // The owner is gone, or enough was done. Or else a class of an argument cannot be read here.
-      if (!(error instanceof EOFError) && !this.#connection.closed) await this.#say({ type: "unreadable", error: portable(error) });
+      // The owner is gone, or enough was done.
+      if (!(error instanceof EOFError) && !this.#connection.closed) throw error;
     }
     await running;
   }
@@ -132,8 +133,10 @@ class PipeWorker {
     }
   }
 
-  async #run(task: PipeTask): Promise<void> {
-    const { key, id, attempt, fn, flags, args } = task;
+  async #run({ key, id, attempt, fn, flags }: PipeTask): Promise<void> {
+    // Said first: whatever reading them does is done by the task.
+    const begun = this.#say({ type: "begun", key });
+    const reading = this.#connection.recv().catch(failed) as Promise<unknown[] | Outcome>;
     const controller = this.#controller = new AbortController();
     this.#running = key;
     const progress = (value: unknown) => {
@@ -141,22 +144,25 @@ class PipeWorker {
       this.#say({ type: "progress", key, value }).catch(() => {});
     };
     this.#current = { id, attempt, signal: controller.signal, progress };
-    await this.#say({ type: "begun", key });
+    const [args] = await Promise.all([reading, begun]);
     const found = this.#unlearned?.key === key
       ? failed(this.#unlearned.error)
-      : await Promise.resolve(this.#functions.get(fn)).catch(failed);
-    const begun = performance.now();
+      : Array.isArray(args)
+      ? await Promise.resolve(this.#functions.get(fn)).catch(failed)
+      : args;
+    const start = performance.now();
     // It may have been given up meanwhile.
     const outcome = controller.signal.aborted
       ? failed(controller.signal.reason)
-      : await (typeof found === "function" ? call(found, flags, args) : found);
-    const micros = microsBetween(begun, performance.now());
+      : await (typeof found === "function" ? call(found, flags, args as unknown[]) : found);
+    const micros = microsBetween(start, performance.now());
     this.#running = this.#current = this.#controller = null;
-    const { status, value } = encodeOutcome(outcome, flags, false);
+    const { status, message } = encodeOutcome(outcome, flags, false);
+    const value = messageFrom(message.copy(), message.shared);
     const memory = this.#scene.world.adapter.memoryUsed();
     const { maxTasks, maxMemoryBytes } = this.#rules;
     const isLast = ++this.#done === maxTasks || maxMemoryBytes > 0 && memory > maxMemoryBytes;
-    await this.#say({ type: "result", key, status, micros, memory, isLast, value });
+    await Promise.all([this.#say({ type: "result", key, status, micros, memory, isLast }), this.#connection[SEND_ENCODED](value)]);
     if (isLast) this.#connection.close();
   }
 

@@ -1,13 +1,14 @@
 /**
  * A pool's tasks on their way to its workers and back, where no memory is shared with them: through a pipe for each. A worker is given one task at a time, since nobody could take another back from it.
  *
+ * What tasks are given, and what they give, is encoded where it comes from, and read where it goes to: it is a message of its own, behind the one that says whose it is.
+ *
  * @module
  */
 import { startClock } from "./clock.ts";
-import { decode } from "./codec.ts";
-import { EOFError } from "./errors.ts";
-import { pass } from "./holding.ts";
-import type { Home } from "./home.ts";
+import { HANDLE } from "./codec.ts";
+import { BrokenPipeError, EOFError } from "./errors.ts";
+import { type Home, SEND_ENCODED } from "./home.ts";
 import { AbortController, performance } from "./host.ts";
 import { PIPE_WORKER } from "./pool_entry.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
@@ -96,16 +97,16 @@ export class PipeRoute implements Route {
   }
 
   send(tasks: readonly Task[]): void {
-    const free = [...this.#seats.values()].filter(isFree), unreadable: [Task, unknown][] = [];
+    const free = [...this.#seats.values()].filter(isFree), unsendable: [Task, unknown][] = [];
     for (const task of tasks) {
       try {
         this.#assign(free.shift()!, task);
       } catch (error) {
-        unreadable.push([task, error]);
+        unsendable.push([task, error]);
       }
     }
     // When all others have their place: who hears of it may end the pool.
-    for (const [task, error] of unreadable) this.#listener.result(task, FAILED, 0, error);
+    for (const [task, error] of unsendable) this.#listener.result(task, FAILED, 0, error);
   }
 
   revoke(): boolean {
@@ -217,8 +218,8 @@ export class PipeRoute implements Route {
     const { fn, shared, id, attempt } = task;
     task.entry = seat.number;
     task.state = SENT;
-    const bytes = argumentsOf(task);
-    const args = decode(bytes, 0, bytes.length, this.#home) as unknown[];
+    // Throws if one was closed meanwhile: before anything is said.
+    for (const object of shared) object[HANDLE]();
     seat.task = task;
     seat.hasBegun = false;
     seat.since = performance.now();
@@ -226,8 +227,11 @@ export class PipeRoute implements Route {
     seat.isImporting = !seat.known.has(fn);
     if (seat.isImporting) this.#say(seat, { type: "learn", key, fn, spec: this.#functions[fn] });
     seat.known.add(fn);
-    this.#say(seat, { type: "task", key, id, attempt, fn, flags: flagsOf(task), args });
-    pass(shared);
+    this.#say(seat, { type: "task", key, id, attempt, fn, flags: flagsOf(task) });
+    seat.connection[SEND_ENCODED](argumentsOf(task, shared)).catch((error) => {
+      // The worker may be gone, as above; or else it waits for what cannot be sent.
+      if (!(error instanceof BrokenPipeError) && !seat.connection.closed && seat.running === key) this.#giveUp(seat, error);
+    });
   }
 
   /** The worker may be gone: then `bury` tells what becomes of its task. */
@@ -242,6 +246,7 @@ export class PipeRoute implements Route {
       let news: PipeNews;
       try {
         news = await seat.connection.recv({ signal }) as PipeNews;
+        if (news.type === "result") news = await withValue(news, seat.connection);
       } catch (error) {
         // It is gone; or nobody wants to hear from anybody now.
         if (error instanceof EOFError || signal.aborted || seat.connection.closed || seat.isRetired && seat.running === null) return;
@@ -289,13 +294,23 @@ export class PipeRoute implements Route {
     seat.hasBegun = true;
   }
 
-  /** Something that a worker said, or was told, cannot be read: its task fails with that, and another worker takes its place, since it is not known what it was. */
+  /** Something that a worker said cannot be read, or what it was to be told cannot be sent: its task fails with that, and another worker takes its place, since it is not known what it was, or it waits for that. */
   #giveUp(seat: Seat, error: unknown): void {
     const { task } = seat;
     seat.running = null;
     seat.isRetired = true;
     this.#listener.discard(seat.number);
     if (task !== null) this.#listener.result(task, FAILED, 0, error);
+  }
+}
+
+/** A result with its value, which comes behind it: what cannot be read is the task's error. */
+async function withValue(news: PipeNews & { type: "result" }, connection: Connection): Promise<PipeNews> {
+  try {
+    return { ...news, value: await connection.recv() };
+  } catch (error) {
+    if (error instanceof EOFError || connection.closed) throw error;
+    return { ...news, status: FAILED, value: error };
   }
 }
 

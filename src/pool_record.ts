@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Message, Shareable } from "./codec.ts";
+import { type Message, messageFrom, type Shareable } from "./codec.ts";
 
 /** The arguments are a list of items, each for a call of its own, and the result is that of all. */
 export const FLAG_MAP = 1;
@@ -85,9 +85,9 @@ export function address({ bytes, at }: Piece, entry: number, generation: number,
   setWord(bytes, at + 16, attempt);
 }
 
-/** The encoded arguments of a task. */
-export function argumentsOf({ bytes, at }: Piece): Uint8Array {
-  return bytes.subarray(at + HEADER, at + HEADER + wordAt(bytes, at + 20));
+/** The arguments of a task, as a message of their own. */
+export function argumentsOf({ bytes, at }: Piece, shared: readonly Shareable[]): Message {
+  return messageFrom(bytes.subarray(at + HEADER, at + HEADER + wordAt(bytes, at + 20)), shared);
 }
 
 /** The flags of a task. */

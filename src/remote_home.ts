@@ -4,7 +4,7 @@
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
-import { decode, encode, HANDLE } from "./codec.ts";
+import { decode, encode, HANDLE, type Message } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { type EndBacking, type HoldingLike, type Home, type MessagesLike, notAtOnce, type RingBacking } from "./home.ts";
@@ -166,9 +166,17 @@ class RemoteMessages implements MessagesLike {
   }
 
   put(value: unknown, name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
+    return this.#put(() => encode(value, { path: name }), options, onFull);
+  }
+
+  send(message: Message, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
+    return this.#put(() => message, options, onFull);
+  }
+
+  #put(encoded: () => Message, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
     let shared: readonly SharedObject[] = [];
     const promise = this.#ask("put", 0, options, this.#puts, onFull, () => {}, () => {
-      const message = encode(value, { path: name });
+      const message = encoded();
       shared = message.shared;
       return { payload: message, handles: shared.map((object) => object[HANDLE]().words) };
     }).then(() => {

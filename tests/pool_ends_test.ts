@@ -62,6 +62,31 @@ eachMethod("an error that cannot be read here is told as such, and the others co
     assert.equal(await pool.apply(work.square, [4]), 16);
   }));
 
+eachMethod("what travels is encoded once, where it comes from, and read where it goes to", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const name = await pool.apply(work.here);
+    assert.equal(await pool.apply(work.useTicket, [new work.Ticket()]), "used");
+    assert.deepEqual(await pool.map(work.useTicket, range(3).map(() => new work.Ticket())), ["used", "used", "used"]);
+    assert.deepEqual(await pool.apply(work.giveOnce), { x: 1 });
+    await fails(() => pool.apply(work.same, [new work.Unreadable()]), work.OddError);
+    await fails(() => pool.apply(work.unreadable), work.OddError);
+    assert.equal(await pool.apply(work.here), name);
+  }));
+
+eachMethod("a task that was given what is closed before it is sent fails alone", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>(), closed = new ctx.Queue<number>();
+    const [end] = ctx.Pipe(), held = range(3).map(() => pool.apply(work.hold, [begun, gate]));
+    const results = [pool.apply(work.putInto, [closed, 1]), pool.apply(work.same, [end]), pool.apply(work.square, [3])];
+    closed.close();
+    end.close();
+    for (const _ of held) await gate.put(1);
+    await Promise.all(held);
+    await fails(() => results[0], mp.ProcessError);
+    await fails(() => results[1], mp.ProcessError);
+    assert.equal(await results[2], 9);
+  }));
+
 // ---- workers that end ----
 
 const ENDINGS: {
