@@ -12,9 +12,7 @@
 
 import { findRuntimes, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
 import { endPrograms, type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
-
-/** More than there are processors: some wait for their children. */
-const AT_ONCE = navigator.hardwareConcurrency + 1;
+const AT_ONCE = 2;
 const ALL_NAMES = [...RUNTIME_NAMES, ...WEB_NAMES];
 const PLAIN: Variant = { name: "" };
 /** Everything but foreign functions, on which shared memory rests. */

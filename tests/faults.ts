@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
+import type { ArenaHome } from "../src/arena_home.ts";
+import { currentScene } from "../src/scene.ts";
 import * as work from "./fixtures/faults.ts";
 import { sleep } from "./timing.ts";
 
@@ -225,6 +227,11 @@ export function arenaMib(): number {
     }
   }
   return 0;
+}
+
+/** How much of an arena's memory is in use, in MiB: what is free and kept for quick use is as much as was needed once. */
+export function usedMib(method: "process" | "thread"): number {
+  return (currentScene().home(method) as ArenaHome).me.heap.usedBytes() / 2 ** 20;
 }
 
 /** What a process has open and uses, of what the system counts. */

@@ -97,7 +97,7 @@ eachMethod("a lazy map of a pool that is terminated takes nothing more, and says
   await until("begun", () => pool.stats().running === 1 && taken > 1);
   const before = taken;
   pool.terminate();
-  for (const result of first) await fails(() => result, mp.CancelledError);
+  await Promise.all(first.map((result) => fails(() => result, mp.CancelledError)));
   for (const result of results) {
     for (let end; !(end = await result.next().catch((error) => ({ error, done: false }))).done;) {
       assert.instanceOf((end as { error?: unknown }).error, mp.CancelledError);
