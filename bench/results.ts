@@ -41,7 +41,7 @@ export const NOTES: Readonly<Record<string, string>> = {
   Q1:
     "Aimed at: 10 × CPython, 4 × `postMessage`. The producer is what limits. On Node a put takes 430 ns: 140 for encoding the object, some 180 for the ring, whose six atomic operations V8 calls as functions, 5 to 9 ns each; the rest is what is allocated on the way. A get takes 200. The limit in C copies bytes of one size that were encoded before. Bun's own channel between its processes is ahead of all; it is one-to-one, and what was on its way is lost with either side.",
   Q3:
-    "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies, both into pages that the system has to clear and map first: of the receiver's new array, and, between processes, of shared memory, which was given back to the system after the message before.",
+    "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies: into shared memory, which is kept for the next ones, and into the receiver's new array, whose pages the system has to clear and map first. V8 besides collects garbage after every few such arrays, which JavaScriptCore does beside the program.",
   S1:
     "Aimed at: 1.5 × the bare runtime. What is more is the package, which is read by each child: Node compiles it for 13 ms and Bun reads it for 16; a file of as much code that does nothing takes them 6 and 10 ms. It was not faster in one file, nor with short names; Node's compile cache saves 7 ms (`NODE_COMPILE_CACHE`, which children inherit).",
   L1:
@@ -50,7 +50,7 @@ export const NOTES: Readonly<Record<string, string>> = {
     "After three rounds that do not count: Bun's engine compiles in them, in each of its threads, and reaches a third of its later speed in the first and half in the second. Aimed at: 10 × the best other pool. On Node a third of the owner's processor time goes into collecting garbage: as many promises and results are alive at once, whoever makes them, and V8 copies them with threads of its own, on the processors of the workers.",
   M3: "Aimed at: 10 × CPython. The consumer takes each result as it is there; those of short calls are up to a thousand ahead of it.",
   M4:
-    'Aimed at: with `idle: "block"` a third of the best other pool and an eighth of CPython; else two thirds of that pool. Which processor the system wakes a worker on decides between 6 and 40 µs: that is the spread of each line.',
+    'Aimed at: with `idle: "block"` a third of the best other pool and an eighth of CPython; else two thirds of that pool. The system runs both sides on one processor mostly, where they give way to each other: two switches, and some 8 µs of work on both sides together, 1 of which notes where the task was submitted. Kept on two processors they were slower, since one that idles takes 30 µs to wake up in a virtual machine: that is the spread of each line. Threads of Node have no foreign functions (one that is terminated while it loads them takes the program along), so they cannot give way, and are woken by `Atomics.waitAsync`.',
   M5:
     "Aimed at: 1.9 × the serial loop. The program and the engines' own threads, which compile and collect, share the two processors with the two workers.",
   "M5 primes": "Aimed at: 1.9 × the serial loop; see above.",

@@ -4,7 +4,7 @@
  * @module
  */
 import { Cargo } from "./cargo.ts";
-import { decode, encode } from "./codec.ts";
+import { decode, encode, HANDLE, type Shareable } from "./codec.ts";
 import type { Home } from "./home.ts";
 import { performance } from "./host.ts";
 import { KIND_RAW, UNIT } from "./layout.ts";
@@ -177,18 +177,29 @@ export class SharedRoute implements Route {
   }
 
   send(tasks: readonly Task[]): void {
-    const shared = [];
+    const shared: Shareable[] = [], unsendable = new Map<Task, unknown>();
     for (const task of tasks) {
       task.entry = this.#free.pop() ?? this.#sent.length;
       task.generation = this.#memory.queue(task.entry);
       task.state = SENT;
       this.#sent[task.entry] = task;
       address(task, task.entry, task.generation, task.attempt);
-      if (task.shared.length > 0) shared.push(...task.shared);
+      if (task.shared.length === 0) continue;
+      try {
+        for (const object of task.shared) object[HANDLE](); // throws if it was closed meanwhile
+        shared.push(...task.shared);
+      } catch (error) {
+        unsendable.set(task, error);
+      }
     }
-    const message = messageOf(tasks, shared);
-    this.#ring.tryPut(this.#ring.prepare(message, passengersOf(this.#me, shared)), () => {});
-    pass(shared);
+    const sendable = unsendable.size === 0 ? tasks : tasks.filter((task) => !unsendable.has(task));
+    if (sendable.length > 0) {
+      const message = messageOf(sendable, shared);
+      this.#ring.tryPut(this.#ring.prepare(message, passengersOf(this.#me, shared)), () => {});
+      pass(shared);
+    }
+    // When all others have their place: who hears of it may end the pool.
+    for (const [task, error] of unsendable) this.#listener.result(task, FAILED, 0, error);
   }
 
   /** How many more tasks can be on their way. */

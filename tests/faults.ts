@@ -229,9 +229,9 @@ export function arenaMib(): number {
   return 0;
 }
 
-/** How much of an arena's memory is in use, in MiB: what is free and kept for quick use is as much as was needed once. */
-export function usedMib(method: "process" | "thread"): number {
-  return (currentScene().home(method) as ArenaHome).me.heap.usedBytes() / 2 ** 20;
+/** How much of it is in use, in MiB: what is free and kept for quick use is as much as was needed once. */
+export function usedMib(): number {
+  return (currentScene().home("process") as ArenaHome).me.heap.usedBytes() / 2 ** 20;
 }
 
 /** What a process has open and uses, of what the system counts. */

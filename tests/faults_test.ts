@@ -37,9 +37,9 @@ test("the dead leave nothing behind", async () => {
   const ctx = mp.getContext("process");
   await inject(SCENARIOS[0], ctx, 1);
   const named = () => existsSync("/dev/shm") ? readdirSync("/dev/shm") : [];
-  const before = footprint(), used = usedMib("process"), files = named();
+  const before = footprint(), used = usedMib(), files = named();
   for (const scenario of SCENARIOS.slice(0, 3)) await inject(scenario, ctx, 3);
   assert.deepEqual(named(), files);
   await until("given back", () => footprint().children <= before.children && footprint().descriptors <= before.descriptors + 2);
-  await until("its memory is given back", () => usedMib("process") <= used);
+  await until("its memory is given back", () => usedMib() <= used);
 }, { needs: () => existsSync("/proc/self/task") ? needs() : "the system does not tell", timeoutMs: 120_000 });

@@ -2,7 +2,7 @@
 // run: on=node26,deno,bun,chromium with=
 import { existsSync, readdirSync } from "node:fs";
 import { assert } from "chai";
-import { footprint, usedMib } from "./faults.ts";
+import { footprint } from "./faults.ts";
 import { eachMethod, standardModules } from "./harness.ts";
 import { injectPool } from "./pool_faults.ts";
 import { answersAtOnce, until } from "./timing.ts";
@@ -23,11 +23,11 @@ for (const method of ["process", "thread"] as const) {
   eachMethod("the dead of a pool leave nothing behind", async (ctx) => {
     const named = () => existsSync("/dev/shm") ? readdirSync("/dev/shm") : [];
     await injectPool(ctx, TASKS / 10, false);
-    const before = footprint(), used = usedMib(method), files = named();
+    const before = footprint(), files = named();
     for (let i = 0; i < 3; i++) await injectPool(ctx, TASKS / 10, i % 2 === 0);
     assert.deepEqual(named(), files);
     const isDown = (now = footprint()) => now.children <= before.children && now.descriptors <= before.descriptors + 2;
     await until("given back", () => isDown());
-    await until("its memory is given back", () => usedMib(method) <= used);
+    assert.isBelow(footprint().arenaMib, before.arenaMib + 8);
   }, { ...options, needs: () => standardModules() ?? (existsSync("/proc/self/task") ? options.needs() : "the system does not tell") });
 }
