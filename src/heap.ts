@@ -42,8 +42,8 @@ export class Heap {
   readonly #arena: Arena;
   readonly #parker: Parker;
   readonly #head: Int32Array;
-  /** Free memory beyond this is given back to the system at once. */
-  readonly #mostKept: number;
+  /** Whether memory can be given back to the system, and so may be kept for a moment. */
+  readonly #isMapped: boolean;
   #seenTurn = 0;
   /** Called when more is kept than may stay for ever: somebody is to call {@linkcode Heap.giveBack} now and then. */
   onSurplus: () => void = () => {};
@@ -52,7 +52,7 @@ export class Heap {
     this.#arena = arena;
     this.#parker = parker;
     this.#head = arena.head;
-    this.#mostKept = arena.memory.kind === "mapped" ? MOST_KEPT_UNITS : KEPT_UNITS;
+    this.#isMapped = arena.memory.kind === "mapped";
   }
 
   /** Runs `body` while no other participant uses the heap. */
@@ -125,7 +125,7 @@ export class Heap {
     let order = words[at + L.BLOCK_TAG] >> 1;
     let dirty = 2 ** order / L.UNIT;
     const discard = () => {
-      if (this.#head[L.DIRTY_UNITS] + dirty <= this.#mostKept) return;
+      if (this.#head[L.DIRTY_UNITS] + dirty <= (this.#isMapped ? MOST_KEPT_UNITS : KEPT_UNITS)) return;
       this.#arena.memory.discard(offset + L.PAGE, 2 ** order - L.PAGE);
       dirty = L.PAGE / L.UNIT;
     };
@@ -148,13 +148,15 @@ export class Heap {
     }
     if (order >= WINDOW_ORDER) this.#arena.forgetWindows(offset, 2 ** order);
     this.#link(offset, order, dirty);
-    if ((this.#head[L.DIRTY_UNITS] += dirty) <= KEPT_UNITS) return;
+    this.#head[L.DIRTY_UNITS] += dirty;
+    if (!this.#isMapped || this.#head[L.DIRTY_UNITS] <= KEPT_UNITS) return;
     this.#head[L.SURPLUS_TURN]++;
     this.onSurplus();
   }
 
   /** Gives back to the system what is kept beyond what may stay, unless anybody needed it since this was asked last. False: that is so. */
   giveBack(): boolean {
+    if (!this.#isMapped) return true;
     const turn = this.#head[L.SURPLUS_TURN];
     if (turn !== this.#seenTurn) {
       this.#seenTurn = turn;
