@@ -41,11 +41,10 @@ export const NOTES: Readonly<Record<string, string>> = {
   Q1:
     "Aimed at: 10 × CPython, 4 × `postMessage`. The producer is what limits. On Node a put takes 430 ns: 140 for encoding the object, some 180 for the ring, whose six atomic operations V8 calls as functions, 5 to 9 ns each; the rest is what is allocated on the way. A get takes 200. The limit in C copies bytes of one size that were encoded before. Bun's own channel between its processes is ahead of all; it is one-to-one, and what was on its way is lost with either side.",
   Q3:
-    "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies: into shared memory, which is kept for the next ones, and into the receiver's new array, whose pages the system has to clear and map first. V8 besides collects garbage after every few such arrays, which JavaScriptCore does beside the program.",
+    "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies: into shared memory, which is kept for the next ones, and into the receiver's new array, whose pages the system has to clear and map first.",
   S1:
     "Aimed at: 1.5 × the bare runtime. What is more is the package, which is read by each child: Node compiles it for 13 ms and Bun reads it for 16; a file of as much code that does nothing takes them 6 and 10 ms. It was not faster in one file, nor with short names; Node's compile cache saves 7 ms (`NODE_COMPILE_CACHE`, which children inherit).",
-  L1:
-    "Aimed at: CPython's time; short of that on Node by a tenth. Taking and releasing is four atomic operations, which V8 calls as functions: in a loop that does nothing else each takes 5 to 9 ns.",
+  L1: "Aimed at: CPython's time.",
   M2:
     "After three rounds that do not count: Bun's engine compiles in them, in each of its threads, and reaches a third of its later speed in the first and half in the second. Aimed at: 10 × the best other pool. On Node a third of the owner's processor time goes into collecting garbage: as many promises and results are alive at once, whoever makes them, and V8 copies them with threads of its own, on the processors of the workers.",
   M3: "Aimed at: 10 × CPython. The consumer takes each result as it is there; those of short calls are up to a thousand ahead of it.",
