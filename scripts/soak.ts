@@ -209,8 +209,9 @@ add("2 GiB that nobody reads until their producer was joined", async () => {
     for (let i = 0; i < count; i++) assert.isTrue(work.isMessage(await queue.get(), i, MIB), `message ${i}`);
     queue.close();
   });
+  // Some is kept for a moment, for the next ones.
+  await until("given back", () => arenaMib() < before + 80);
   const after = arenaMib();
-  assert.isBelow(after, before + 80, "memory is left");
   return `${took.toFixed(1)} s; shared memory before ${before.toFixed(0)}, full ${most.toFixed(0)}, after ${after.toFixed(0)} MiB`;
 });
 
