@@ -5,7 +5,9 @@
  */
 import * as mp from "@polyproc/multiprocessing";
 import { type Contender, measure, size } from "./measure.ts";
-import { ourPool } from "./pools.ts";
+import { bareProcesses } from "./peers.ts";
+import type { Share } from "./peers/compute_child.ts";
+import { ourPool, WORKERS } from "./pools.ts";
 import { countPrimes, mandelbrot } from "./pool_work.ts";
 
 const SIZE = size(2_000, 50), LIMIT = size(5_000_000, 1_000);
@@ -24,6 +26,13 @@ async function took(run: () => unknown): Promise<number> {
   return performance.now() - begin;
 }
 
+/** The same pieces dealt out beforehand. */
+function bare(work: Share["work"], size: number): Contender {
+  return bareProcesses(
+    Array.from({ length: WORKERS }, (_, child) => ({ work, size, pieces: pieces(size).filter((_, i) => i % WORKERS === child) })),
+  );
+}
+
 function serial(run: () => unknown): Contender {
   return { name: "serial loop", round: () => took(run) };
 }
@@ -36,10 +45,12 @@ if (mp.isMain(import.meta)) {
       const tasks = pieces(SIZE).map(([from, to]) => [shared, SIZE, from, to]);
       return ourPool(method, {}, (pool) => took(() => pool.starmap(mandelbrot, tasks, { chunksize: 1 })));
     }),
+    bare("picture", SIZE),
     serial(() => mandelbrot(picture, SIZE, 0, SIZE)),
   ]);
   await measure("M5 primes", "ms", [
     ...METHODS.map((method) => ourPool(method, {}, (pool) => took(() => pool.starmap(countPrimes, pieces(LIMIT), { chunksize: 1 })))),
+    bare("primes", LIMIT),
     serial(() => countPrimes(0, LIMIT)),
   ]);
 }

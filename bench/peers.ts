@@ -11,6 +11,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Contender } from "./measure.ts";
+import type { Share } from "./peers/compute_child.ts";
 
 const run = promisify(execFile);
 
@@ -53,6 +54,26 @@ export function childProcess(work: (child: ChildProcess) => Promise<number>): Co
     name: "child_process IPC",
     round: () => work(child ??= fork(fileURLToPath(new URL("./peers/ipc_child.mjs", import.meta.url)))),
     end: () => child?.disconnect(),
+  };
+}
+
+/** Processes with nothing but a channel of the runtime's own, each with its share of the work, in milliseconds: what the machine allows. */
+export function bareProcesses(shares: readonly Share[]): Contender {
+  let children: ChildProcess[] | undefined;
+  return {
+    name: `${shares.length} bare processes`,
+    async round() {
+      children ??= shares.map(() => fork(fileURLToPath(new URL("./peers/compute_child.ts", import.meta.url))));
+      const start = performance.now();
+      await Promise.all(children.map((child, i) =>
+        new Promise((resolve) => {
+          child.once("message", resolve);
+          child.send(shares[i]);
+        })
+      ));
+      return performance.now() - start;
+    },
+    end: () => children?.forEach((child) => child.disconnect()),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Large messages, many messages, and what becomes of the memory that they took. */
 // run: on=node26,deno,bun
+import { existsSync, readFileSync } from "node:fs";
 import { assert } from "chai";
 import { arenaMib } from "./faults.ts";
 import * as work from "./fixtures/queue_large.ts";
@@ -86,3 +87,25 @@ eachMethod("memory that is kept for the next large messages is given back by a p
   over.set();
   assert.equal(await child.join(), 0);
 }, { methods: ["process"], needs: () => answersAtOnce("process"), timeoutMs: 60_000 });
+
+const SYSTEM = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/** MiB of this process's memory for which the system was asked to use large pages. */
+function inLargePagesMib(): number {
+  const mappings = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  return mappings.filter((one) => / hg\b/.test(one)).reduce((sum, one) => sum + Number(/^Size: +(\d+)/m.exec(one)![1]), 0) / 1024;
+}
+
+eachMethod("a large array arrives in large pages, where the system has some", async (ctx) => {
+  const queue = new ctx.Queue<Uint8Array>(), before = inLargePagesMib();
+  const child = new ctx.Process({ target: work.putLarge, args: [queue, 256 * MIB] }).start();
+  const bytes = await queue.get();
+  assert.isAtLeast(inLargePagesMib(), before + 255);
+  assert.isTrue(work.isMessage(bytes, 1, 256 * MIB));
+  assert.equal(await child.join(), 0);
+}, {
+  methods: ["process", "thread"],
+  needs: (can) =>
+    !can.sharedMemory.process ? can.reasons["sharedMemory.process"] : existsSync(SYSTEM) ? null : "the system has no large pages",
+  timeoutMs: 60_000,
+});
