@@ -64,7 +64,7 @@ export { type ExecutorMapOptions, type ExecutorOptions, ProcessPoolExecutor } fr
 export { asCompleted, type CompletedFuture, Future, type WaitedFutures, waitFutures, type WaitFuturesOptions } from "./src/future.ts";
 export { setExecutable } from "./src/launch.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
-export type { WaitOptions } from "./src/park.ts";
+export type { WaitOptions } from "./src/attempt.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
 export { Pool, type ResultOf, ThreadPool } from "./src/pool.ts";
 export type { ImapOptions, MapOptions, PoolOptions, Progress, TaskOptions } from "./src/pool_options.ts";

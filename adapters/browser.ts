@@ -5,7 +5,7 @@
  */
 
 import type { Adapter, Capabilities, Child, StartMethod } from "../src/adapter.ts";
-import { Stopped } from "../src/park.ts";
+import { Stopped } from "../src/gate.ts";
 import { stillborn } from "./stillborn.ts";
 import { bare, follows, noBlocks } from "./web.ts";
 import { startThread, threadBirth } from "./web_threads.ts";

@@ -6,7 +6,7 @@
 
 import type { Adapter, Birth, Capabilities, Child, Ending, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { ProcessError } from "../src/errors.ts";
-import { Stopped } from "../src/park.ts";
+import { Stopped } from "../src/gate.ts";
 import { findExport } from "../src/target_search.ts";
 import { type ByteStream, FramedPort } from "./channel.ts";
 import { ChildProcess } from "./child_process.ts";

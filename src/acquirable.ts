@@ -8,7 +8,8 @@ import { TimeoutError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock } from "./home.ts";
 import { WAITSET_SUMMARY } from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import type { WaitSet } from "./wait_set.ts";
 import type { Place } from "./place.ts";
 import { Turns } from "./turns.ts";
 
@@ -64,7 +65,7 @@ export abstract class Acquirable implements SharedObject {
       const isPatient = !(options?.timeout !== undefined && options.timeout <= 0) && !this.isOwn;
       if (isPatient && this.#turns.isOwed) return this.#yield(options);
       // Tasks that came before are first.
-      if (isPatient && this.#place.me.parker.isAwaited(this.#waiters)) return this.#wait(options);
+      if (isPatient && this.#place.me.parker.tasks.isAwaited(this.#waiters)) return this.#wait(options);
       const taken = this.#attempt.attempt(false);
       return taken === PENDING ? this.#wait(options) : Promise.resolve(this.guardOf(taken));
     } catch (error) {
@@ -153,7 +154,7 @@ export abstract class Acquirable implements SharedObject {
   /** Takes it once it is to be had. @internal */
   protected takeLater(options: WaitOptions | undefined): Promise<boolean> {
     const { parker } = this.#place.me;
-    return parker.sleep(this.#waiters, this.#attempt, options, () => this.#tooLate(options?.timeout), this.#place.scope);
+    return parker.tasks.sleep(this.#waiters, this.#attempt, options, () => this.#tooLate(options?.timeout), this.#place.scope);
   }
 
   /** It is to be had again: rings one of those who wait. @internal */

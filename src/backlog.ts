@@ -6,7 +6,7 @@
 import { startClock } from "./clock.ts";
 import { Holding, pass } from "./holding.ts";
 import { queueMicrotask } from "./host.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./attempt.ts";
 import type { Participant } from "./participant.ts";
 import type { Outgoing, Ring } from "./ring.ts";
 
@@ -179,7 +179,7 @@ export class Backlog {
   #sleep(): void {
     if (this.#isAsleep) return;
     this.#isAsleep = true;
-    this.#me.parker.sleep(this.#ring.notFull, this.#attempt, undefined, () => {}, this.#scope, !this.#isLossy).then(() => {
+    this.#me.parker.tasks.sleep(this.#ring.notFull, this.#attempt, undefined, () => {}, this.#scope, !this.#isLossy).then(() => {
       this.#isAsleep = false;
       if (this.#size > 0) this.#sleep();
     }, (reason) => {

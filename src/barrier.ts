@@ -21,7 +21,8 @@ import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 import type { TargetSpec, TaskReference } from "./target.ts";
@@ -121,11 +122,11 @@ export class Barrier implements SharedObject {
       const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
       const { parker } = place.me;
       // Those of an earlier round must know how it ended before this one is counted.
-      parker.attend(this.#waiters);
+      parker.tasks.attend(this.#waiters);
       const arrival = this.#arrive();
       if (arrival !== PENDING) return this.#afterArrival(arrival, deadline, timeout, options?.signal);
       const { signal } = options ?? {};
-      return parker.sleep<Arrival>(this.#waiters, this.#arriving, { timeout, signal }, () => this.#lateBefore(timeout), place.scope)
+      return parker.tasks.sleep<Arrival>(this.#waiters, this.#arriving, { timeout, signal }, () => this.#lateBefore(timeout), place.scope)
         .then((arrival) => {
           place.check("wait at"); // it may have been let go of since that was so
           return this.#afterArrival(arrival, deadline, timeout, signal);
@@ -143,7 +144,7 @@ export class Barrier implements SharedObject {
     const act = this.#action?.fnNow;
     const timeout = options?.timeout ?? this.#timeout;
     const deadline = timeout === undefined ? Infinity : performance.now() + timeout;
-    parker.attend(this.#waiters);
+    parker.tasks.attend(this.#waiters);
     let arrival = this.#arrive();
     if (arrival === PENDING) arrival = parker.sleepSync<Arrival>(this.#waiters, this.#arriving, timeout, () => this.#lateBefore(timeout));
     const here = arrival;
@@ -240,7 +241,7 @@ export class Barrier implements SharedObject {
     const options = { timeout: leftOf(deadline), signal };
     const passed = isLast
       ? this.#act(arrival)
-      : me.parker.sleep<number>(this.#waiters, this.#passing(arrival), options, () => this.#late(arrival, timeout), scope);
+      : me.parker.tasks.sleep<number>(this.#waiters, this.#passing(arrival), options, () => this.#late(arrival, timeout), scope);
     return passed.then(
       (index) => {
         undoing.delete(leave);
@@ -398,9 +399,9 @@ registerKind(L.KIND_BARRIER, {
   repair(me, block, dead) {
     const { words } = me.arena.window(block.offset);
     const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
-    me.parker.forget(words, at + L.BARRIER_WAITERS, slot);
+    unregister(words, at + L.BARRIER_WAITERS, slot);
     enterBarrier(me, words, at);
-    me.parker.forget(words, at + L.BARRIER_MONITOR + L.MONITOR_WAITERS, slot);
+    unregister(words, at + L.BARRIER_MONITOR + L.MONITOR_WAITERS, slot);
     const waiting = at + L.BARRIER_WAITING + slot;
     if (words[waiting] > 0) {
       Atomics.store(words, at + L.BARRIER_STATE, BROKEN);

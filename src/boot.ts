@@ -17,7 +17,7 @@ import { setDefaultHome } from "./home.ts";
 import { joinChildren } from "./inline.ts";
 import * as L from "./layout.ts";
 import { inheritLog, note, startLog } from "./log.ts";
-import { Stopped, Unwanted } from "./park.ts";
+import { Stopped, Unwanted } from "./gate.ts";
 import "./pipe.ts"; // shared objects among the arguments, also where the target's module does not import the library
 import "./pool_entry.ts";
 import { Process } from "./process.ts";

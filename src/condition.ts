@@ -25,7 +25,8 @@ import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 
@@ -147,7 +148,7 @@ export class Condition implements SharedObject {
       this.#passOn(stay);
     };
     undoing.add(passOn);
-    return me.parker.sleep(this.#waiters, this.#attempt(stay), options, () => this.#giveUp(stay), scope).then(
+    return me.parker.tasks.sleep(this.#waiters, this.#attempt(stay), options, () => this.#giveUp(stay), scope).then(
       (wasNotified) =>
         this.#takeBack(aside).then(
           () => {
@@ -377,9 +378,9 @@ registerKind(L.KIND_CONDITION, {
   repair(me, block, dead) {
     const { words } = me.arena.window(block.offset);
     const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
-    me.parker.forget(words, at + L.CONDITION_WAITERS, slot);
+    unregister(words, at + L.CONDITION_WAITERS, slot);
     enter(words, at + L.CONDITION_MONITOR, me.parker);
-    me.parker.forget(words, at + L.CONDITION_MONITOR + L.MONITOR_WAITERS, slot);
+    unregister(words, at + L.CONDITION_MONITOR + L.MONITOR_WAITERS, slot);
     words[at + L.CONDITION_WAITING + slot] = 0;
     const notified = at + L.CONDITION_NOTIFIED + slot;
     // One by one: who dies of it has at worst notified one too many.

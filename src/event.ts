@@ -10,7 +10,8 @@ import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import * as L from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { unregister, type WaitSet } from "./wait_set.ts";
 import { registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 
@@ -78,7 +79,7 @@ export class Event implements SharedObject {
       options?.signal?.throwIfAborted();
       const what = this.#attempt();
       if (what.attempt(false) === true) return Promise.resolve(true);
-      return this.#place.me.parker.sleep(this.#waiters, what, options, () => false, this.#place.scope);
+      return this.#place.me.parker.tasks.sleep(this.#waiters, what, options, () => false, this.#place.scope);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -136,7 +137,7 @@ registerKind(L.KIND_EVENT, {
   destroy: (me, block) => me.heap.freeInside(block),
   repair(me, block, dead) {
     const at = me.arena.wordIndex(block.offset);
-    me.parker.forget(me.arena.window(block.offset).words, at + L.EVENT_WAITERS, dead & L.IDENT_SLOT_MASK);
+    unregister(me.arena.window(block.offset).words, at + L.EVENT_WAITERS, dead & L.IDENT_SLOT_MASK);
   },
   changed() {},
 });

@@ -8,7 +8,7 @@ import { describe } from "./error_report.ts";
 import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
-import type { WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./attempt.ts";
 import { AsyncResult, cancellation, isCancellation } from "./pool_task.ts";
 
 /** What a future must be able to do to its task. */

@@ -8,7 +8,7 @@ import type { Message } from "./codec.ts";
 import { ProcessError, UnsupportedError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { UNIT } from "./layout.ts";
-import type { WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./attempt.ts";
 import type { Participant } from "./participant.ts";
 import type { RingOptions } from "./ring.ts";
 

@@ -179,7 +179,7 @@ export class Hub implements Host {
       given: new Map(),
     };
     guest.home.names = this.#names;
-    guest.home.me.parker.isGuest = true;
+    guest.home.me.parker.tasks.isGuest = true;
     this.#guests.set(path.join("."), guest);
     return guest;
   }

@@ -17,9 +17,10 @@ import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { defaultHome, type Home } from "./home.ts";
 import * as L from "./layout.ts";
-import { PENDING } from "./park.ts";
+import { PENDING } from "./attempt.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { unregister } from "./wait_set.ts";
 
 /** Codec numbers. */
 const LOCK = 5, RLOCK = 6;
@@ -292,14 +293,14 @@ registerHandle(LOCK, (words, context) => new Lock(Place.receive(words, context, 
 registerHandle(RLOCK, (words, context) => new RLock(Place.receive(words, context, "the lock")));
 
 /** Frees a lock whose owner died. Inside the heap's monitor. @param at Index of the object's first word. */
-export function repairLock(me: Participant, words: Int32Array, at: number, dead: number): void {
+export function repairLock(words: Int32Array, at: number, dead: number): void {
   Atomics.compareExchange(words, at + L.LOCK_OWNER, dead, ABANDONED);
-  me.parker.forget(words, at + L.LOCK_WAITERS, dead & L.IDENT_SLOT_MASK);
+  unregister(words, at + L.LOCK_WAITERS, dead & L.IDENT_SLOT_MASK);
 }
 
 registerKind(L.KIND_LOCK, {
   holdings: 1,
   destroy: (me, block) => me.heap.freeInside(block),
-  repair: (me, block, dead) => repairLock(me, me.arena.window(block.offset).words, me.arena.wordIndex(block.offset), dead),
+  repair: (me, block, dead) => repairLock(me.arena.window(block.offset).words, me.arena.wordIndex(block.offset), dead),
   changed() {},
 });

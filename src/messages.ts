@@ -10,7 +10,8 @@ import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
 import { type Holding, pass, pin } from "./holding.ts";
 import { BACKING, type Home, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import { UNIT } from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions, type WaitScope, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./attempt.ts";
+import type { WaitSet } from "./wait_set.ts";
 import type { Participant } from "./participant.ts";
 import type { Passenger } from "./record.ts";
 import type { Outgoing, Ring, Take } from "./ring.ts";
@@ -240,7 +241,7 @@ export class Messages implements MessagesLike {
   }
 
   #sleep<T>(set: WaitSet, what: Attempt<T>, options: WaitOptions | undefined, onTimeout: () => T): Promise<T> {
-    return this.me.parker.sleep(set, what, options, onTimeout, this.#gets);
+    return this.me.parker.tasks.sleep(set, what, options, onTimeout, this.#gets);
   }
 
   #joinAttempt: Attempt<void> = {

@@ -11,6 +11,7 @@ import type { Arena } from "./arena.ts";
 import { type Block, Heap } from "./heap.ts";
 import * as L from "./layout.ts";
 import { Parker } from "./park.ts";
+import { unregister } from "./wait_set.ts";
 
 /** How many slots are looked at in one look around. */
 const LOOK_AROUND = 64;
@@ -249,7 +250,7 @@ export class Participant {
       // Before all else: whoever meets something of the dead asks whether they are.
       Atomics.store(arena.head, at + L.SLOT_GATE, 0);
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_DEAD);
-      this.parker.forget(arena.head, L.HEAP_LOCK + L.MONITOR_WAITERS, slot);
+      unregister(arena.head, L.HEAP_LOCK + L.MONITOR_WAITERS, slot);
       const blocks = heap.blocks();
       for (const block of blocks) KINDS.get(block.kind)?.repair(this, block, ident);
       for (const block of blocks) {

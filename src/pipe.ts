@@ -17,7 +17,7 @@ import {
   type MessagesLike,
   SEND_ENCODED,
 } from "./home.ts";
-import type { WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./attempt.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */

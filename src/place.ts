@@ -8,7 +8,8 @@ import type { Block } from "./heap.ts";
 import { Holding } from "./holding.ts";
 import { type Home, partIn, receive } from "./home.ts";
 import * as L from "./layout.ts";
-import type { WaitScope, WaitSet } from "./park.ts";
+import type { WaitScope } from "./attempt.ts";
+import type { WaitSet } from "./wait_set.ts";
 import type { Participant } from "./participant.ts";
 
 /** What to make. */

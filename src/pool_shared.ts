@@ -10,7 +10,8 @@ import { performance } from "./host.ts";
 import { KIND_RAW, UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
 import { pass } from "./holding.ts";
-import { type Attempt, PENDING, type WaitScope, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING, type WaitScope } from "./attempt.ts";
+import type { WaitSet } from "./wait_set.ts";
 import type { Participant } from "./participant.ts";
 import { MOST_ENTRIES, MOST_SEATS, NEWS_WAITERS, POOL_WORDS, PoolMemory } from "./pool_memory.ts";
 import { address, cargoKey, FAILED, messageOf, readApart, WITH_CARGO } from "./pool_record.ts";
@@ -417,7 +418,7 @@ class Ear {
       this.#isListening = false;
       if (this.#isWanted()) this.hear();
     };
-    this.#me.parker.sleep(this.#set, this.#what, undefined, () => false, this.#scope, this.#keepsAlive).then(done, () => {
+    this.#me.parker.tasks.sleep(this.#set, this.#what, undefined, () => false, this.#scope, this.#keepsAlive).then(done, () => {
       this.#isListening = false;
     });
   }

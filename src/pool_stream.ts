@@ -13,7 +13,8 @@
 import type { Message } from "./codec.ts";
 import type { Home } from "./home.ts";
 import { HOLDING_WORDS, WAITSET_WORDS } from "./layout.ts";
-import { PENDING, type WaitSet } from "./park.ts";
+import { PENDING } from "./attempt.ts";
+import type { WaitSet } from "./wait_set.ts";
 import { setWord, wordAt } from "./pool_record.ts";
 import { SharedBlock } from "./shared_block.ts";
 
@@ -88,7 +89,7 @@ export class Stream {
   async whenRoom(write: () => boolean): Promise<void> {
     const what = { attempt: () => write() || PENDING, more: () => false };
     const { me, scope } = this.block.place;
-    await me.parker.sleep<boolean>(this.#notFull, what, undefined, () => false, scope);
+    await me.parker.tasks.sleep<boolean>(this.#notFull, what, undefined, () => false, scope);
   }
 
   /** How far it is written. */

@@ -6,7 +6,7 @@
 import { waitFor } from "./clock.ts";
 import type { Shareable } from "./codec.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
-import type { WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./attempt.ts";
 import type { ImapOptions } from "./pool_options.ts";
 import type { Piece } from "./pool_record.ts";
 import type { Target } from "./process.ts";

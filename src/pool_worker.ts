@@ -21,7 +21,8 @@ import { Holding } from "./holding.ts";
 import { AbortController, DOMException, performance } from "./host.ts";
 import { UNIT } from "./layout.ts";
 import { passengersOf, ringOf } from "./messages.ts";
-import { type Attempt, type Parker, PENDING } from "./park.ts";
+import { type Attempt, PENDING } from "./attempt.ts";
+import type { Parker } from "./park.ts";
 import {
   argumentsFrom,
   call,
@@ -223,7 +224,7 @@ class PoolWorker {
     const { memory: { place: { me, scope } }, rules: { isBlocking } } = this.#orders;
     const never = () => null;
     if (isBlocking) return me.parker.sleepSync<Batch | null>(this.#tasks.notEmpty, this.#attempt, undefined, never);
-    return me.parker.sleep<Batch | null>(this.#tasks.notEmpty, this.#attempt, undefined, never, scope, !this.#isInline);
+    return me.parker.tasks.sleep<Batch | null>(this.#tasks.notEmpty, this.#attempt, undefined, never, scope, !this.#isInline);
   }
 
   readonly #attempt: Attempt<Batch | null> = {
@@ -430,7 +431,7 @@ class PoolWorker {
       while (!this.#isOver) {
         before = this.#memory.news;
         this.#lookAtCancelled();
-        await place.me.parker.sleep(place.waitSet(NEWS_WAITERS), what, undefined, () => false, place.scope, !this.#isInline);
+        await place.me.parker.tasks.sleep(place.waitSet(NEWS_WAITERS), what, undefined, () => false, place.scope, !this.#isInline);
       }
     } catch {
       // The memory was let go of: it is over, or this task on the owner's thread was ended.

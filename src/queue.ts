@@ -8,7 +8,7 @@ import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
-import type { WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./attempt.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */

@@ -10,7 +10,7 @@ import { PASSED, type SharedObject } from "./holding.ts";
 import { type EndBacking, type HoldingLike, type Home, type MessagesLike, notAtOnce, type RingBacking } from "./home.ts";
 import type { Answer } from "./hub.ts";
 import { notDone } from "./messages.ts";
-import type { WaitOptions, WaitScope } from "./park.ts";
+import type { WaitOptions, WaitScope } from "./attempt.ts";
 import type { RingOptions } from "./ring.ts";
 import type { Frame, Payload } from "./tree_frame.ts";
 import type { Question, Uplink } from "./uplink.ts";

@@ -8,6 +8,7 @@ import * as L from "./layout.ts";
 import { leave, takeOver } from "./monitor.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { openSegment, type Passenger, readRecord } from "./record.ts";
+import { unregister } from "./wait_set.ts";
 
 const WAIT_SETS = [L.RING_NOT_EMPTY, L.RING_NOT_FULL, L.RING_ALL_DONE] as const;
 
@@ -95,7 +96,7 @@ function repairRing(me: Participant, block: Block, dead: number): void {
     leave(words, at + side + L.SIDE_MONITOR, me.parker);
   }
   for (const set of [...WAIT_SETS, L.RING_PUT + L.MONITOR_WAITERS, L.RING_GET + L.MONITOR_WAITERS]) {
-    me.parker.forget(words, at + set, dead & L.IDENT_SLOT_MASK);
+    unregister(words, at + set, dead & L.IDENT_SLOT_MASK);
   }
   if ((words[at + L.RING_FLAGS] & L.FLAG_JOINABLE) === 0) return;
   const taken = at + L.RING_TAKEN + (dead & L.IDENT_SLOT_MASK);

@@ -13,9 +13,10 @@ import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import { defaultHome, type Home } from "./home.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
-import { PENDING } from "./park.ts";
+import { PENDING } from "./attempt.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { unregister } from "./wait_set.ts";
 
 /** Codec numbers. */
 const SEMAPHORE = 7, BOUNDED_SEMAPHORE = 8;
@@ -238,7 +239,7 @@ registerKind(L.KIND_SEMAPHORE, {
   destroy: (me, block) => me.heap.freeInside(block),
   repair(me, block, dead) {
     const at = me.arena.wordIndex(block.offset);
-    me.parker.forget(me.arena.window(block.offset).words, at + L.SEMAPHORE_WAITERS, dead & L.IDENT_SLOT_MASK);
+    unregister(me.arena.window(block.offset).words, at + L.SEMAPHORE_WAITERS, dead & L.IDENT_SLOT_MASK);
   },
   changed() {},
 });
@@ -249,9 +250,9 @@ registerKind(L.KIND_BOUNDED, {
   repair(me, block, dead) {
     const { words } = me.arena.window(block.offset);
     const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
-    me.parker.forget(words, at + L.SEMAPHORE_WAITERS, slot);
+    unregister(words, at + L.SEMAPHORE_WAITERS, slot);
     enterBounded(me, words, at);
-    me.parker.forget(words, at + L.BOUNDED_MONITOR + L.MONITOR_WAITERS, slot);
+    unregister(words, at + L.BOUNDED_MONITOR + L.MONITOR_WAITERS, slot);
     if (words[at + L.BOUNDED_TAKEN + slot] !== 0) {
       Atomics.store(words, at + L.BOUNDED_TAKEN + slot, 0);
       recount(me, words, at);

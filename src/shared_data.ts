@@ -6,7 +6,7 @@
 import type { Home } from "./home.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, repairLock, RLock } from "./lock.ts";
-import type { WaitSet } from "./park.ts";
+import { unregister, type WaitSet } from "./wait_set.ts";
 import { registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 
@@ -105,8 +105,8 @@ registerKind(L.KIND_VALUE, {
   repair(me, block, dead) {
     const { words } = me.arena.window(block.offset);
     const at = me.arena.wordIndex(block.offset);
-    repairLock(me, words, at, dead);
-    me.parker.forget(words, at + L.VALUE_WATCHERS, dead & L.IDENT_SLOT_MASK);
+    repairLock(words, at, dead);
+    unregister(words, at + L.VALUE_WATCHERS, dead & L.IDENT_SLOT_MASK);
   },
   changed() {},
 });

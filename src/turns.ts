@@ -6,7 +6,8 @@
  */
 import { MOMENT_MS } from "./clock.ts";
 import { performance } from "./host.ts";
-import { type Attempt, PENDING, type WaitSet } from "./park.ts";
+import { type Attempt, PENDING } from "./attempt.ts";
+import type { WaitSet } from "./wait_set.ts";
 import type { Place } from "./place.ts";
 
 /** How long anyone may go on while others wait; longer each time that these did not take it in a moment, as when their threads are busy. */
@@ -58,7 +59,7 @@ export class Turns {
   /** Lets another have it, for a moment at most. What the caller does then, it must do in a reaction to this very promise. */
   yield(): Promise<void> {
     const { me: { parker }, scope } = this.#place;
-    const yielding = this.#yielding ??= parker.sleep(this.#set, this.#attempt(), { timeout: MOMENT_MS }, () => false, scope)
+    const yielding = this.#yielding ??= parker.tasks.sleep(this.#set, this.#attempt(), { timeout: MOMENT_MS }, () => false, scope)
       .then((wasTaken) => this.#done(wasTaken));
     this.#behind++;
     const goOn = () => {

@@ -6,7 +6,7 @@
 import { startClock } from "./clock.ts";
 import { ProcessError } from "./errors.ts";
 import type { Answer, Request, Wait } from "./hub.ts";
-import { notATime, type WaitOptions, type WaitScope } from "./park.ts";
+import { notATime, type WaitOptions, type WaitScope } from "./attempt.ts";
 import type { Client, Tree } from "./tree.ts";
 import { type Frame, type Payload, REQUEST, seal, writeFrame } from "./tree_frame.ts";
 

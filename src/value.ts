@@ -9,7 +9,7 @@ import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import type { Lock, RLock } from "./lock.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./park.ts";
+import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
 import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type Fields, type RecordOf, StructType } from "./struct.ts";
 
@@ -45,7 +45,7 @@ abstract class AnyValue<V> implements SharedObject {
       options?.signal?.throwIfAborted();
       const what = this.#attempt(predicate);
       if (what.attempt(false) === true) return Promise.resolve(true);
-      return place.me.parker.sleep(watchers, what, options, () => false, place.scope);
+      return place.me.parker.tasks.sleep(watchers, what, options, () => false, place.scope);
     } catch (error) {
       return Promise.reject(error);
     }

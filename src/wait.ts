@@ -8,7 +8,7 @@ import { AbortController, AbortSignal, setTimeout } from "./host.ts";
 import type { Connection } from "./pipe.ts";
 import { AWAITED, Process } from "./process.ts";
 import type { JoinableQueue, Queue, SimpleQueue } from "./queue.ts";
-import type { WaitOptions } from "./park.ts";
+import type { WaitOptions } from "./attempt.ts";
 
 /** What can be waited for: connections and queues to receive from, processes and their sentinels to end, any promises to settle. */
 // deno-lint-ignore no-explicit-any -- whatever is in them

@@ -1,5 +1,5 @@
 /**
- * Every interleaving of the real code of `src/park.ts`, `monitor.ts`, `heap.ts`, `participant.ts`, the ring, and locks, semaphores, conditions, events and barriers, for small numbers of participants that may die at any
+ * Every interleaving of the real code of sleeping and waking (`src/park.ts`, `waiting_tasks.ts`, …), `monitor.ts`, `heap.ts`, `participant.ts`, the ring, and locks, semaphores, conditions, events and barriers, for small numbers of participants that may die at any
  * step, over simulated memory (tests/model/).
  * And the same with bugs put in on purpose, which must be found.
  *

@@ -26,7 +26,7 @@ function move(file: string, text: string, before: string): Edit[] {
 export const BUGS: readonly Bug[] = [
   {
     name: "a thread attaches without saying that it is inside",
-    edits: [change("park", "isChildThread ? !arena.turnGate(ident, L.GATE_INSIDE, 0, L.GATE_STOP) : ")],
+    edits: [change("park", "isChildThread ? !gate.tryBegin() : ")],
     in: "a thread starts, is terminated, and its place is another's",
   },
   {
@@ -83,8 +83,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       change(
         "park",
-        "const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);\n    this.#register(words, at);",
-        "this.#register(words, at); const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);",
+        "const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);\n    register(words, at, this.slot);",
+        "register(words, at, this.slot); const seen = Atomics.load(this.#head, this.#at + L.SLOT_BELL);",
       ),
     ],
     in: "two enter a monitor twice each",
@@ -103,9 +103,9 @@ export const BUGS: readonly Bug[] = [
   {
     name: "the bell is changed after looking whether its owner sleeps",
     edits: [
-      change("park", "Atomics.add(head, at + L.SLOT_BELL, 1);"),
+      change("doorbells", "Atomics.add(head, at + L.SLOT_BELL, 1);"),
       change(
-        "park",
+        "doorbells",
         "const asleep = Atomics.load(head, at + L.SLOT_ASLEEP);",
         "const asleep = Atomics.load(head, at + L.SLOT_ASLEEP); Atomics.add(head, at + L.SLOT_BELL, 1);",
       ),
@@ -115,12 +115,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: "who is rung is taken out of the set after that",
     edits: [
-      change("park", "if ((Atomics.and(words, masks + group, ~(1 << bit)) & 1 << bit) === 0) continue;"),
-      change(
-        "park",
-        "if (this.ring(group << 5 | bit)) return;",
-        "const rung = this.ring(group << 5 | bit); Atomics.and(words, masks + group, ~(1 << bit)); if (rung) return;",
-      ),
+      change("wait_set", "if (unregister(words, at, slot)) return slot;", "return slot;"),
+      change("doorbells", "if (this.ring(slot)) return;", "const rung = this.ring(slot); unregister(words, at, slot); if (rung) return;"),
     ],
     in: "one waits twice, one may die",
   },
@@ -129,8 +125,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       change(
         "park",
-        "if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);",
-        "this.#unregister(words, at);",
+        "if (!unregister(words, at, this.slot) && (!took || what.more())) this.wakeOne(words, at);",
+        "unregister(words, at, this.slot);",
       ),
     ],
     in: "one of two gives up",
@@ -140,8 +136,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       change(
         "park",
-        "if (!this.#unregister(words, at) && (!took || what.more())) this.wakeOne(words, at);",
-        "const more = !took || what.more(); if (!this.#unregister(words, at) && more) this.wakeOne(words, at);",
+        "if (!unregister(words, at, this.slot) && (!took || what.more())) this.wakeOne(words, at);",
+        "const more = !took || what.more(); if (!unregister(words, at, this.slot) && more) this.wakeOne(words, at);",
       ),
     ],
     in: "two wait, two permits",
@@ -150,24 +146,24 @@ export const BUGS: readonly Bug[] = [
     name: "a late ring takes the word “asleep” from a later sleep of an event loop",
     edits: [
       change(
-        "park",
-        "this.arena.memory.unpark((at + L.SLOT_BELL) * 4);\n      return true;",
-        "Atomics.and(head, at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP); this.arena.memory.unpark((at + L.SLOT_BELL) * 4); return true;",
+        "doorbells",
+        "memory.unpark((at + L.SLOT_BELL) * 4);\n      return true;",
+        "Atomics.and(head, at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP); memory.unpark((at + L.SLOT_BELL) * 4); return true;",
       ),
     ],
     in: "a task waits twice, one may die",
   },
   {
     name: "a death rings only those who seem to sleep",
-    edits: [change("park", "this.ring(slot, true)", "this.ring(slot)")],
+    edits: [change("doorbells", "this.ring(slot, true)", "this.ring(slot)")],
     in: "a task with a door waits twice, one may die",
   },
   {
     name: "an event loop says that it sleeps after looking again",
     edits: move(
-      "park",
+      "waiting_tasks",
       "Atomics.or(this.#head, this.#at + L.SLOT_ASLEEP, L.ASLEEP_LOOP);",
-      "if (this.#groups.size > 0) this.arena.memory.listen(",
+      "if (this.#groups.size > 0) this.#host.arena.memory.listen(",
     ),
     in: "a task with a door waits twice, one may die",
   },
@@ -175,9 +171,9 @@ export const BUGS: readonly Bug[] = [
     name: "a task that gives up passes no ring on",
     edits: [
       change(
-        "park",
-        "if (group.waiters.length === 0 && !this.#unregister(set.words, set.at)) this.wakeOne(set.words, set.at);",
-        "if (group.waiters.length === 0) this.#unregister(set.words, set.at);",
+        "waiting_tasks",
+        "if (group.waiters.length === 0 && !this.#unregister(set)) this.#host.doorbells.wakeOne(set.words, set.at);",
+        "if (group.waiters.length === 0) this.#unregister(set);",
       ),
     ],
     in: "one of two tasks gives up",

@@ -40,7 +40,7 @@ const hasty = { isBurialHasty: true };
 /** Whoever let go of something while others wait lets them have it first. */
 const impatient = [constant("turns", "SHARE_MS", "0")];
 /** The look that everybody takes by itself each half second, once nobody can go on otherwise. */
-const looking = [constant("park", "LOOK_MS", "20")];
+const looking = [constant("waiting_tasks", "LOOK_MS", "20")];
 const large = { limit: 20_000_000 };
 
 /** All scenarios. */

@@ -28,7 +28,8 @@ export interface Library {
   readonly layout: typeof import("../../src/layout.ts");
   readonly arena: typeof import("../../src/arena.ts");
   readonly clock: typeof import("../../src/clock.ts");
-  readonly park: typeof import("../../src/park.ts");
+  readonly attempt: typeof import("../../src/attempt.ts");
+  readonly gate: typeof import("../../src/gate.ts");
   readonly monitor: typeof import("../../src/monitor.ts");
   readonly participant: typeof import("../../src/participant.ts");
   readonly ring: typeof import("../../src/ring.ts");
@@ -50,11 +51,14 @@ const SIMULATED = [
   "acquirable",
   "arena",
   "arena_home",
+  "attempt",
   "backlog",
   "barrier",
   "clock",
   "condition",
+  "doorbells",
   "event",
+  "gate",
   "heap",
   "holding",
   "lock",
@@ -67,7 +71,10 @@ const SIMULATED = [
   "ring",
   "ring_repair",
   "semaphore",
+  "spin",
   "turns",
+  "wait_set",
+  "waiting_tasks",
 ];
 
 /** Words in the simulated arena. */
@@ -82,7 +89,7 @@ const SMALL: readonly Edit[] = [
   constant("layout", "HEAP_OFFSET", "2048"),
   constant("layout", "HEAP_ORDER", "11"),
   constant("layout", "MAX_ORDER", "14"),
-  constant("park", "LOOK_MS", "Infinity"),
+  constant("waiting_tasks", "LOOK_MS", "Infinity"),
   constant("park", "MONITOR_LOOK_MS", String(MONITOR_LOOK_MS)),
   constant("monitor", "SPINS", "1"),
   // Four records of four bytes each.
@@ -147,7 +154,8 @@ export async function load(edits: readonly Edit[] = []): Promise<Library> {
       layout: await get("layout"),
       arena: await get("arena"),
       clock: await get("clock"),
-      park: await get("park"),
+      attempt: await get("attempt"),
+      gate: await get("gate"),
       monitor: await get("monitor"),
       participant: await get("participant"),
       ring: await get("ring"),

@@ -25,7 +25,7 @@ const BOTH = "wait for two permits";
 /** Makes the scenario. */
 export function sleepPlot({ waiters, makers, deaths, areCurious }: Sleep) {
   return (stage: Stage, maker: Me): Plot => {
-    const { library: { layout: L, park } } = stage;
+    const { library: { attempt, layout: L } } = stage;
     const block = maker.heap.allocate((L.WAITSET_WORDS + 1) * 4, L.KIND_RAW, 0);
     const at = maker.arena.wordIndex(block.offset);
     maker.arena.window(block.offset).words.fill(0, at, at + L.WAITSET_WORDS + 1);
@@ -52,7 +52,7 @@ export function sleepPlot({ waiters, makers, deaths, areCurious }: Sleep) {
               attempt() {
                 for (;;) {
                   const count = atomics.load(words, permits);
-                  if (count === 0) return park.PENDING;
+                  if (count === 0) return attempt.PENDING;
                   if (atomics.compareExchange(words, permits, count, count - 1) === count) return "took";
                 }
               },
@@ -60,16 +60,16 @@ export function sleepPlot({ waiters, makers, deaths, areCurious }: Sleep) {
             };
             const set = { words, at, key: block.offset };
             const first = what.attempt();
-            if (first !== park.PENDING) return first;
+            if (first !== attempt.PENDING) return first;
             const late = () => "late";
             if (way === "both") {
               // A task of the same thread waits meanwhile.
-              const task = me.parker.sleep<string>(set, what, {}, late, new Set());
+              const task = me.parker.tasks.sleep<string>(set, what, {}, late, new Set());
               const own = me.parker.sleepSync<string>(set, what, undefined, late);
               return task.then((its) => [own, its]);
             }
             if (way === "blocking") return me.parker.sleepSync<string>(set, what, timeout, late);
-            return me.parker.sleep<string>(set, what, { timeout }, late, new Set());
+            return me.parker.tasks.sleep<string>(set, what, { timeout }, late, new Set());
           },
         })),
       };

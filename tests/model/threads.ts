@@ -13,7 +13,7 @@ const FIRST_AT = { pid: 1, tid: 11 }, NEXT_AT = { pid: 1, tid: 12 };
 /** The first thread starts and is terminated by its parent, which gives the place to the next one. */
 export function threadPlot() {
   return (stage: Stage, maker: Me): Plot => {
-    const { library: { layout: L, participant: { Participant }, park: { Stopped, Unwanted } }, machine } = stage;
+    const { library: { gate: { Stopped, Unwanted }, layout: L, participant: { Participant } }, machine } = stage;
     const first = maker.arena.reserve(0), slot = first & L.IDENT_SLOT_MASK, place = maker.arena.slot(slot);
     stage.names.push([place + L.SLOT_PHASE, 1, "place.phase"], [place + L.SLOT_GATE, 1, "place.gate"], [machine.ghosts + NEXT, 1, "NEXT"]);
     const live = (me: Me, ident: number, at: { pid: number; tid: number }) => {

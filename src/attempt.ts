@@ -1,0 +1,42 @@
+/**
+ * What waiting takes: an attempt that is made again and again, a deadline, a way to give up.
+ *
+ * @module
+ */
+
+/** What an attempt returns while there is nothing to be had. */
+export const PENDING: unique symbol = Symbol("pending");
+
+/** What is waited for. */
+export interface Attempt<T> {
+  /**
+   * Takes what is waited for, if it is there; throws when it never will be. `lookHard`: called after a death, or because of the half second: look at the pulse of others too.
+   */
+  attempt(lookHard: boolean): T | typeof PENDING;
+  /** Whether, after this attempt took something, there is more that another could take. */
+  more(): boolean;
+  /** Whether a task that waits behind this one may be done before it. By default those of one participant are served in order. */
+  readonly isOutOfOrder?: boolean;
+  /** How long to spin for it, in milliseconds. By default as long as most things take that come at once. */
+  readonly spinMs?: number;
+  /** Whether the next ring is for this participant while it spins: that wakes nobody who sleeps. Who sleeps waits the longer. */
+  readonly goesFirst?: boolean;
+  /** Whether it is always there, and no reason for others not to spin. */
+  readonly isBackground?: boolean;
+}
+
+/** A deadline and a way to give up. */
+export interface WaitOptions {
+  /** How long to wait, in milliseconds; 0 or less: do not. Without it: as long as it takes. */
+  timeout?: number;
+  /** Aborting it rejects the wait with its reason; nothing was taken then. */
+  signal?: AbortSignal;
+}
+
+/** Waits that can be ended together: a call of each of these ends one, with that reason. */
+export type WaitScope = Set<(reason: unknown) => void>;
+
+/** What is wrong with such a timeout. */
+export function notATime(): TypeError {
+  return new TypeError("Cannot wait: timeout must be a number of milliseconds, it is NaN");
+}
