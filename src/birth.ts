@@ -25,6 +25,8 @@ export interface BirthMessage extends Inheritance {
   /** The function, or the subclass of Process; null: nothing is to be run. */
   readonly target: TargetSpec | null;
   readonly isSubclass: boolean;
+  /** Whether it is a worker of a pool: what a task leaves open does not keep it alive. */
+  readonly isWorker: boolean;
   /** The encoded {@linkcode Payload}: decoded last, when the memory that its handles live in is there. */
   readonly payload: Uint8Array;
 }

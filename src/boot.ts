@@ -29,6 +29,8 @@ import "./value.ts";
 import { World } from "./world.ts";
 
 const SIGTERM_CODE = 1;
+/** How long what a task left open, such as a connection or a timer, may keep a pool's worker from its end: whoever takes its place waits for that. */
+const LINGER_MS = 100;
 
 /** Starts the library in a program, unless it was started. */
 export function startProgram(adapter: Adapter): void {
@@ -115,10 +117,13 @@ async function live(
     else await run();
     // From here on the program goes on as long as its event loop has something to do.
     world.rest();
-    if (adapter.endsByItself) return;
-    await world.settled();
-    await joinChildren(scene);
-    adapter.exit(0);
+    const leave = async () => {
+      await world.settled();
+      await joinChildren(scene);
+      adapter.exit(0);
+    };
+    if (!adapter.endsByItself) await leave();
+    else if (message.isWorker) adapter.quietly(LINGER_MS, () => void leave());
   } catch (error) {
     // Whoever ended it needs no telling.
     if (error instanceof Unwanted) adapter.exit(SIGTERM_CODE);

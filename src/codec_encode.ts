@@ -59,6 +59,7 @@ const MARGIN = 64;
 /** Up to this many objects are looked up in a list, more of them in a map. */
 const LISTED = 16;
 const INDEXES: readonly string[] = Object.keys(new Array(16).fill(0));
+const NO_BUFFERS: readonly ArrayBuffer[] = [];
 const { hasOwnProperty } = Object.prototype;
 const plain = Object.prototype;
 const utf8 = new TextEncoder();
@@ -81,7 +82,7 @@ let shapeCount = 0;
 let deferred: (() => void)[] | null = null;
 /** Class ids by number, handles, inserts and buffers: rare, so made on demand. */
 let extras: Extras | null = null;
-let moving = false;
+let moving: readonly ArrayBuffer[] | null = null;
 let dense: readonly unknown[] | null = null;
 let active = false;
 /** The last encode has not been cleaned up after: the stack was so full that not even that could be called. */
@@ -96,6 +97,8 @@ export interface EncodeOptions {
   readonly path?: string;
   /** Take buffers marked by `move` out of the message, into {@linkcode Message.moved}. */
   readonly move?: boolean;
+  /** … and these. */
+  readonly transfer?: readonly ArrayBuffer[];
   /** An array that was made here, in {@linkcode encode}'s value: it has no holes, and nothing beside its elements. To find that out takes longer than to write it. */
   readonly dense?: readonly unknown[];
 }
@@ -114,7 +117,7 @@ export function encode(value: unknown, options?: EncodeOptions): Message {
   active = dirty = true;
   beginMessage();
   messageNumber = ++messages;
-  moving = options?.move === true;
+  moving = options?.move === true ? options.transfer ?? NO_BUFFERS : null;
   dense = options?.dense ?? null;
   pos = 1;
   try {
@@ -199,8 +202,8 @@ export function extrasOf(): Extras {
   return extras ??= { shared: [], moved: [], inserts: [], classes: new Map(), trimmed: null };
 }
 
-/** Whether marked buffers are taken out of this message. */
-export function isMoving(): boolean {
+/** Which buffers are taken out of this message beside those that are marked; null: none are. */
+export function movingOf(): readonly ArrayBuffer[] | null {
   return moving;
 }
 

@@ -5,7 +5,7 @@
  */
 
 import * as tag from "./codec_tags.ts";
-import { ensure, extrasOf, isMoving, isSeen, wasSeen, writeByte, writeBytes, writeFloat, writeLength, writeValue } from "./codec_encode.ts";
+import { ensure, extrasOf, isSeen, movingOf, wasSeen, writeByte, writeBytes, writeFloat, writeLength, writeValue } from "./codec_encode.ts";
 import { DETACHED_REASON, Refusal, SHARED_BUFFER_REASON } from "./codec_refusal.ts";
 
 /** A view that leaves at least so much of its buffer out does not take all of it along. */
@@ -46,6 +46,11 @@ function writeSigned(value: number): void {
   writeLength(value < 0 ? -value * 2 - 1 : value * 2);
 }
 
+function isMoved(buffer: ArrayBuffer): boolean {
+  const listed = movingOf();
+  return listed !== null && (marked.has(buffer) || listed.includes(buffer));
+}
+
 /** Writes an ArrayBuffer that was not seen before. */
 export function writeBuffer(buffer: ArrayBuffer): void {
   if (buffer.detached) throw new Refusal(buffer, DETACHED_REASON);
@@ -55,7 +60,7 @@ export function writeBuffer(buffer: ArrayBuffer): void {
     trimmed.to = buffer.byteLength;
     writeByte(tag.TRIMMED_BUFFER);
     writeLength(trimmed.index);
-  } else if (isMoving() && marked.has(buffer)) {
+  } else if (isMoved(buffer)) {
     const { moved } = extrasOf();
     writeByte(tag.MOVED_BUFFER);
     writeLength(moved.length);
@@ -80,7 +85,7 @@ export function writeView(view: ArrayBufferView, prototype: object): void {
 function writeViewOf(view: ArrayBufferView, kind: number, buffer: ArrayBuffer, prototype: object): void {
   if (buffer.detached) throw new Refusal(view, DETACHED_REASON);
   const { byteLength } = view;
-  const fixed = !buffer.resizable && !(isMoving() && marked.has(buffer));
+  const fixed = !buffer.resizable && !isMoved(buffer);
   if (fixed && byteLength === buffer.byteLength && !isSeen(buffer) && !extrasOf().trimmed?.has(buffer)) {
     wasSeen(buffer);
     writeByte(tag.WHOLE_VIEW);

@@ -147,8 +147,10 @@ export class ProcessPoolExecutor {
   async shutdown({ wait = true, cancelFutures = false }: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
     this.#isShut = true;
     if (cancelFutures) {
-      for (const future of [...this.#futures.values()]) future.cancel();
-      this.#core.withdrawLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
+      this.#core.withdrawAll(() => {
+        for (const future of [...this.#futures.values()]) future.cancel();
+        this.#core.withdrawLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
+      });
     }
     this.#core.close();
     if (wait) await this.#core.join();

@@ -8,7 +8,7 @@ import type { Arena } from "./arena.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
 import { startClock } from "./clock.ts";
-import { encode, HANDLE, type Message, move } from "./codec.ts";
+import { encode, HANDLE, type Message } from "./codec.ts";
 import { DataCloneError, ProcessError, RemoteError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { performance, randomWord } from "./host.ts";
@@ -109,8 +109,7 @@ export function launch(scene: Scene, plan: Launch): Running {
     );
   }
   const isThread = plan.method === "thread";
-  for (const buffer of plan.transfer) move(buffer, [buffer]);
-  const message = encode({ args: plan.args, fields: plan.fields }, { path: "", move: isThread });
+  const message = encode({ args: plan.args, fields: plan.fields }, { path: "", move: isThread, transfer: plan.transfer });
   const payload = message.copy();
   const { shared, moved } = message;
   const branch = scene.world.tree.grow();
@@ -208,6 +207,7 @@ function start(
     argv: adapter.args,
     target: cargo.target,
     isSubclass: plan.subclass !== null,
+    isWorker: plan.onCargo !== null,
     payload: cargo.payload,
     mappedIdent,
     mapped: isThread && mappedIdent !== 0 ? { ...world.mapped!.handle, arena: world.home("process").id } : null,

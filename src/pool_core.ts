@@ -14,7 +14,7 @@
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
-import { encode, type Message, move } from "./codec.ts";
+import { encode, type Message } from "./codec.ts";
 import { type CancelledError, Full, ProcessError, UnsupportedError } from "./errors.ts";
 import { performance, queueMicrotask } from "./host.ts";
 import type { Parts } from "./pool_call.ts";
@@ -37,7 +37,7 @@ import { throwAside } from "./throw_aside.ts";
 
 const GRACE_MS = 1000;
 /** A timer's longest time. */
-const LONGEST_GRACE_MS = 2 ** 31 - 1;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How much work each worker is to have on its way, in microseconds, and how much goes in one record. */
 const AHEAD_MICROS = 20_000, RECORD_MICROS = 200;
 /** … where there are tasks of different priorities. */
@@ -47,8 +47,6 @@ const MOST_AHEAD = 4096, MOST_IN_RECORD = 512, RECORD_BYTES = 32_768, AHEAD_BYTE
 const SPREAD_MS = 5;
 /** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
 const MOST_WITH_SITE = 100;
-
-const NO_BUFFERS: readonly ArrayBuffer[] = [];
 
 type State = "running" | "closed" | "broken" | "terminated";
 
@@ -64,6 +62,15 @@ export interface LazyMap {
 
 function terminated(): CancelledError {
   return cancellation("The task was cancelled: its pool was terminated");
+}
+
+/** @throws {UnsupportedError} Workers could not share this program's memory. */
+function checkPermissions({ permissions }: PoolOptions): void {
+  if (permissions === undefined || permissions === "inherit") return;
+  if (permissions !== "none" && permissions.some((flag) => /^(--)?allow-(ffi|all)\b|^-?A$/.test(flag))) return;
+  throw new UnsupportedError(
+    'Cannot give the workers these permissions: they share memory with this program, which takes "allow-ffi"; add that, or run the program itself without --allow-ffi',
+  );
 }
 
 /** Tells the pool of a lazy map that was left in the middle. */
@@ -87,7 +94,10 @@ export class PoolCore implements CrewOwner, Listener {
   /** How many tasks, and bytes of them, are on their way. */
   #sent = 0;
   #sentBytes = 0;
-  #isFlushing = false;
+  /** The lowest priority of those on their way, since they were taken back last. */
+  #lowestSent = Infinity;
+  /** Whether nothing is to be sent now: it is being sent, or much is being given up. */
+  #isHeld = false;
   #nextId = 1;
   /** What the clock said when it was looked at last; 0 once others had a turn. */
   #time = 0;
@@ -97,6 +107,8 @@ export class PoolCore implements CrewOwner, Listener {
   #micros = 0;
   #stopSpreading: (() => void) | null = null;
   #willFlush = false;
+  /** Whether some were taken back for one of higher priority: in this turn more of those may come, so they stay until it is over. */
+  #isSorting = false;
   #isOver = false;
   readonly #isThread: boolean;
   readonly #mayStayOpen: boolean;
@@ -117,6 +129,7 @@ export class PoolCore implements CrewOwner, Listener {
     const startMethod = options.startMethod ?? method ?? this.scene.defaultMethod();
     const isInline = startMethod === "inline";
     const home = this.scene.home(startMethod);
+    if (startMethod === "process" && home.missing === null) checkPermissions(options);
     // Through a pipe buffers are copied.
     this.#isThread = startMethod === "thread" && home.missing === null;
     this.route = home.me !== null && home.missing === null ? new SharedRoute(home, home.me, this) : new PipeRoute(home, this);
@@ -169,13 +182,12 @@ export class PoolCore implements CrewOwner, Listener {
     const { job } = task, { options } = job;
     this.#checkWanted(job);
     const { maxQueue = Infinity, retries = 0, grace = GRACE_MS } = this.#options;
-    if (maxQueue < Infinity && !job.isPatient && this.outstanding - this.size >= maxQueue) {
+    if (maxQueue < Infinity && !job.isPatient && this.#isFull(maxQueue)) {
       throw new Full(`The pool has ${maxQueue} tasks waiting already: wait for some, or make maxQueue larger`);
     }
     task.fn = this.#functions.numberOf(job.fn);
-    for (const buffer of options.transfer ?? NO_BUFFERS) move(buffer, [buffer]);
     // A call takes what is in the array, and nothing else of it.
-    const message: Message = encode(args, { path, move: this.#isThread, dense: args });
+    const message: Message = encode(args, { path, move: this.#isThread, transfer: options.transfer, dense: args });
     // A getter may have ended the pool.
     this.#checkWanted(job);
     const { shared, moved } = message;
@@ -192,8 +204,19 @@ export class PoolCore implements CrewOwner, Listener {
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) watch(task, this);
     const { highest } = this.#queue;
     this.#queue.add(task);
-    if (this.#queue.isRanked && this.#sent > 0 && task.priority > highest) this.#takeBack();
+    if (this.#sent > 0 && task.priority > Math.max(highest, this.#lowestSent)) {
+      this.#takeBack();
+      this.#isSorting = true;
+    }
     this.#flushSoon();
+  }
+
+  /** Whether too many tasks wait. */
+  #isFull(maxQueue: number): boolean {
+    if (this.outstanding - this.size < maxQueue) return false;
+    // Some may be done, and not have been heard of.
+    this.#drain();
+    return this.outstanding - this.size >= maxQueue;
   }
 
   /** The time. Of many tasks that are submitted at once one in sixteen looks at the clock: it takes longer than much of the rest. */
@@ -215,10 +238,21 @@ export class PoolCore implements CrewOwner, Listener {
   cancel(task: Task, reason: unknown): boolean {
     if (task.state === DONE) return false;
     if (task.state === WAITING) this.#queue.drop();
-    else if (!this.route.revoke(task)) this.#stop(task);
+    else if (!this.route.revoke(task)) {
+      if (this.#isThere(task)) return false;
+      this.#stop(task);
+    }
     this.#end(task, FAILED, reason, 0);
     this.#flushSoon();
     return true;
+  }
+
+  /** Whether the result of a task that somebody has begun had come, and was read just now. */
+  #isThere(task: Task): boolean {
+    const seat = this.route.runnerOf(task);
+    if (seat < 0 || this.route.runs(seat, task)) return false;
+    this.#drain();
+    return task.state === DONE;
   }
 
   /** Gives a task up unless somebody has begun it. False if that is so, or it is over. */
@@ -228,6 +262,18 @@ export class PoolCore implements CrewOwner, Listener {
     this.#end(task, FAILED, reason, 0);
     this.#flushSoon();
     return true;
+  }
+
+  /** Gives up many: the room that each leaves is not for those that follow. */
+  withdrawAll(run: () => void): void {
+    const wasHeld = this.#isHeld;
+    this.#isHeld = true;
+    try {
+      run();
+    } finally {
+      this.#isHeld = wasHeld;
+      this.#flushSoon();
+    }
   }
 
   /** Whether somebody has begun it, and it is not over. */
@@ -249,14 +295,14 @@ export class PoolCore implements CrewOwner, Listener {
   /** Ends the workers: those that do not listen are killed after the grace. */
   async #endWorkers(isKill: boolean): Promise<void> {
     this.#crew.terminate(isKill);
-    const stop = this.#afterGrace(this.#options.grace ?? GRACE_MS, () => this.#crew.terminate(true));
+    const stop = this.quietly(this.#options.grace ?? GRACE_MS, () => this.#crew.terminate(true));
     await this.#crew.joined();
     stop();
   }
 
-  /** Does something after a grace, which does not keep the program alive. */
-  #afterGrace(grace: number, run: () => void): () => void {
-    return grace > LONGEST_GRACE_MS ? () => {} : this.scene.world.adapter.quietly(grace, run);
+  /** Does something after a time, which does not keep the program alive. @return Calls it off. */
+  quietly(ms: number, run: () => void): () => void {
+    return ms > LONGEST_TIMER_MS ? () => {} : this.scene.world.adapter.quietly(ms, run);
   }
 
   /** Microseconds that a call of a function takes; 0 while that is not known. */
@@ -299,7 +345,7 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   stats(): PoolStats {
-    this.route.drain();
+    this.#drain();
     const running = Math.min(this.#sent, this.#crew.busy);
     return {
       workers: this.#crew.stats,
@@ -388,6 +434,10 @@ export class PoolCore implements CrewOwner, Listener {
     this.#flush();
   }
 
+  emptied(): void {
+    if (this.#state === "broken" || this.#isAtRest) this.#letGo();
+  }
+
   result(task: Task, status: number, micros: number, value: unknown): void {
     this.#functions.took(task.fn, micros, task.weight);
     const each = micros / task.weight;
@@ -416,20 +466,25 @@ export class PoolCore implements CrewOwner, Listener {
     }
   }
 
+  /** Reads what has come back. */
+  #drain(): void {
+    if (!this.#isOver) this.route.drain();
+  }
+
   #flushSoon(): void {
-    if (this.#queue.size >= MOST_IN_RECORD && !this.#isFlushing) return this.#flush();
+    if (this.#queue.size >= MOST_IN_RECORD && !this.#isHeld && !this.#isSorting) return this.#flush();
     if (this.#willFlush) return;
     this.#willFlush = true;
     queueMicrotask(() => {
-      this.#willFlush = false;
+      this.#willFlush = this.#isSorting = false;
       this.#flush();
     });
   }
 
   /** Sends as much as is to be on its way. */
   #flush(): void {
-    if (this.#isFlushing || !this.isWanted()) return;
-    this.#isFlushing = true;
+    if (this.#isHeld || !this.isWanted()) return;
+    this.#isHeld = true;
     try {
       for (let hasLooked = false; this.#queue.size > 0;) {
         const room = this.#room();
@@ -442,7 +497,7 @@ export class PoolCore implements CrewOwner, Listener {
         this.#send(this.#queue.take(Math.min(room, this.#perRecord()), RECORD_BYTES));
       }
     } finally {
-      this.#isFlushing = false;
+      this.#isHeld = false;
     }
     try {
       this.#grow();
@@ -458,7 +513,10 @@ export class PoolCore implements CrewOwner, Listener {
 
   #send(tasks: Task[]): void {
     if (tasks.length === 0) return;
-    for (const task of tasks) this.#sentBytes += task.length;
+    for (const task of tasks) {
+      this.#sentBytes += task.length;
+      if (task.priority < this.#lowestSent) this.#lowestSent = task.priority;
+    }
     this.#sent += tasks.length;
     try {
       this.route.send(tasks);
@@ -500,6 +558,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Puts tasks that nobody has begun back into the queue. */
   #takeBack(): void {
+    this.#lowestSent = Infinity;
     for (const task of this.route.takeBack().reverse()) {
       this.#sent--;
       this.#sentBytes -= task.length;
@@ -511,9 +570,11 @@ export class PoolCore implements CrewOwner, Listener {
   #stop(task: Task): void {
     const seat = this.route.runnerOf(task);
     if (seat < 0) return;
-    this.route.cancel(seat, task);
     const worker = this.#crew.at(seat), before = this.route.tasksOf(seat);
-    this.#afterGrace(task.grace, () => {
+    // Or else it may be at another already.
+    if (!this.route.runs(seat, task)) return;
+    this.route.cancel(seat, task);
+    this.quietly(task.grace, () => {
       // The same one, still at what it did then.
       if (this.#crew.at(seat) === worker && this.route.isBusy(seat) && this.route.tasksOf(seat) === before) this.#crew.kill(seat);
     });
@@ -544,6 +605,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (task.state === DONE) return;
     if (task.state === SENT) this.#leave(task);
     task.state = DONE;
+    task.forget();
     task.cleanUp?.();
     this.#functions.unuse(task.fn);
     if (status === FAILED) this.#failed++;
@@ -570,7 +632,14 @@ export class PoolCore implements CrewOwner, Listener {
   #rest(): void {
     if (this.outstanding > 0 || this.#state === "closed" && this.#openMaps().length > 0) return;
     for (const run of this.#whenIdle.splice(0)) run();
-    if (this.#state === "closed") this.route.finish();
+    if (!this.#isAtRest || this.#isOver) return;
+    this.route.finish();
+    if (this.#crew.isEmpty) this.#letGo();
+  }
+
+  /** Whether it is closed, and nothing is left to do. */
+  get #isAtRest(): boolean {
+    return this.#state === "closed" && this.outstanding === 0 && this.#openMaps().length === 0;
   }
 
   /** The lazy maps that may submit more, and that somebody still has. */

@@ -46,6 +46,8 @@ export interface CrewOwner {
   goOn(): void;
   /** Workers cannot be started, or end before they begin. */
   broken(error: unknown): void;
+  /** There is no worker any more. */
+  emptied(): void;
 }
 
 /** See above. */
@@ -155,6 +157,11 @@ export class Crew {
     }
   }
 
+  /** Whether all have ended. */
+  get isEmpty(): boolean {
+    return this.#ends.size === 0;
+  }
+
   /** Resolves when all have ended. Keeps the program alive until then. */
   async joined(): Promise<void> {
     while (this.#ends.size > 0) {
@@ -211,7 +218,10 @@ export class Crew {
     }
     listeners.tell("workerstart", { pid: process.pid, name });
     const end = process.sentinel.then((code) => this.#ended(worker, code, null), (error) => this.#ended(worker, null, error))
-      .finally(() => this.#ends.delete(end));
+      .finally(() => {
+        this.#ends.delete(end);
+        if (this.isEmpty) this.#owner.emptied();
+      });
     this.#ends.add(end);
   }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead, LEAST_AHEAD } from "./pool_chunks.ts";
@@ -78,7 +77,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   #failed = 0;
   #isPulling = false;
   readonly #timeout: number;
-  #clock: { stop(): void } | null = null;
+  #stopClock: (() => void) | null = null;
   /** Whether nothing more is taken from the source. */
   #isDry = false;
   /** How many items are taken, whoever asks for their results; NaN: those of a loop. */
@@ -240,7 +239,9 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     const { signal } = this.#asked;
     if (signal?.aborted === true) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort);
-    if (this.#timeout !== Infinity) this.#clock = startClock(this.#timeout, this.#onTime);
+    if (this.#timeout === Infinity) return;
+    // If this thread was busy, some may be there in time, and be read in the next turn.
+    this.#stopClock = this.#core.quietly(this.#timeout, () => this.#stopClock = this.#core.quietly(0, this.#onTime));
   }
 
   readonly #onAbort = (): void => {
@@ -257,7 +258,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   /** Does not look at what could end it early any more: at the time once all results are there, at the signal once they are given. */
   #dropWatches(): void {
     if (!this.#isOver && !(this.#isDry && this.#chunks.size === 0)) return;
-    this.#clock?.stop();
+    this.#stopClock?.();
     if (this.#isOver || this.#given === this.#taken) this.#asked.signal?.removeEventListener("abort", this.#onAbort);
   }
 

@@ -144,6 +144,11 @@ export class PoolMemory {
     return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + RUNNING) !== 0;
   }
 
+  /** Whether the worker in a seat runs what has that entry. */
+  runs(seat: number, entry: number): boolean {
+    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + RUNNING) === entry + 1;
+  }
+
   /** Asks the worker in a seat to give up a task. 0: none. */
   cancel(seat: number, entry: number, generation: number): void {
     Atomics.store(this.#words, this.#seats + seat * SEAT_WORDS + CANCEL, cancelWord(entry, generation));

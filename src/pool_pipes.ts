@@ -145,6 +145,10 @@ export class PipeRoute implements Route {
     return this.#seats.get(seat)?.running != null;
   }
 
+  runs(seat: number, task: Task): boolean {
+    return this.#seats.get(seat)?.running === keyOf(task);
+  }
+
   memoryOf(seat: number): number {
     return this.#seats.get(seat)?.memory ?? 0;
   }

@@ -6,6 +6,9 @@
 import type { Task } from "./pool_task.ts";
 import { WAITING } from "./pool_task.ts";
 
+/** As many may stay in their lines that were given up, or as many as wait. */
+const MOST_DROPPED = 1024;
+
 /** First in, first out; those that were given up meanwhile are passed over. */
 class Line {
   #tasks: Task[] = [];
@@ -31,6 +34,12 @@ class Line {
     return undefined;
   }
 
+  /** Forgets those that were given up. */
+  sweep(): void {
+    this.#tasks = this.#tasks.slice(this.#first).filter(({ state }) => state === WAITING);
+    this.#first = 0;
+  }
+
   /** Takes the next one out. */
   shift(): void {
     this.#tasks[this.#first++] = undefined as never;
@@ -52,6 +61,8 @@ export class TaskQueue {
   isRanked = false;
   /** How many wait. */
   size = 0;
+  /** How many were given up since that was looked at last. */
+  #dropped = 0;
 
   /** The highest priority that waits; −Infinity if none does. */
   get highest(): number {
@@ -73,6 +84,10 @@ export class TaskQueue {
   /** Counts one that waits no more, since it was given up. */
   drop(): void {
     this.size--;
+    // They are passed over where it is their turn, which may be never.
+    if (++this.#dropped < MOST_DROPPED || this.#dropped < this.size) return;
+    this.#dropped = 0;
+    for (const line of this.#lines.values()) line.sweep();
   }
 
   /** Takes out the next ones. @param most How many, and bytes, at the most; but one in any case. */

@@ -71,6 +71,8 @@ export interface Route {
   /** Asks a worker to end, when it has nothing to run. */
   retire(seat: number): void;
   isBusy(seat: number): boolean;
+  /** Whether a worker is still at a task that it has begun; or else its result is there, and not read. */
+  runs(seat: number, task: Task): boolean;
   memoryOf(seat: number): number;
   /** How many tasks it has done. */
   tasksOf(seat: number): number;
@@ -241,6 +243,10 @@ export class SharedRoute implements Route {
 
   isBusy(seat: number): boolean {
     return this.#memory.isBusy(seat);
+  }
+
+  runs(seat: number, task: Task): boolean {
+    return this.#memory.runs(seat, task.entry);
   }
 
   memoryOf(seat: number): number {

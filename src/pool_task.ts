@@ -67,6 +67,13 @@ export class Task implements Piece {
     this.job = job;
     this.weight = weight;
   }
+
+  /** It is over: what it was to be given need not stay as long as somebody has it. */
+  forget(): void {
+    this.bytes = NO_BYTES;
+    this.shared = NONE;
+    this.moved = NONE;
+  }
 }
 
 /** The errors of what was cancelled: a task may throw one of the same class, and was made all the same. */

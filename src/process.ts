@@ -409,7 +409,10 @@ const OPTIONS: Readonly<Record<keyof ProcessOptions, readonly [(value: unknown) 
     "an object of positive numbers",
   ],
   signal: [isSignal, "an AbortSignal"],
-  transfer: [Array.isArray, "an array of ArrayBuffers"],
+  transfer: [
+    (value) => Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer),
+    "an array of ArrayBuffers: that of a typed array is its .buffer",
+  ],
 };
 
 function checkOptions(options: ProcessOptions): void {
