@@ -180,3 +180,10 @@ export function kindOf(type: unknown): Kind {
     }, Python's codes for them (${Object.keys(CODES).join(" ")}), and those that Struct() makes`,
   );
 }
+
+const WORD = new Int32Array(1);
+
+/** Before a plain read of what another may change. Engines may read it once for all turns of a loop, but not across an atomic operation, whatever that is about. */
+export function readAnew(): void {
+  Atomics.load(WORD, 0);
+}

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, type TypedArrayOf } from "./element_type.ts";
+import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, readAnew, type TypedArrayOf } from "./element_type.ts";
 
 /** The fields of a record: names, and types. */
 export type Fields = Readonly<Record<string, ElementType>>;
@@ -72,6 +72,7 @@ export class StructType<F extends Fields = Fields> {
         enumerable: true,
         get() {
           check();
+          readAnew();
           return kind.fromStored(column[index]);
         },
         set(value: unknown) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { HANDLE, type Handle, registerHandle } from "./codec.ts";
-import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf } from "./element_type.ts";
+import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, readAnew } from "./element_type.ts";
 import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
@@ -100,6 +100,7 @@ export class SharedValue<T extends ElementType = ElementType> extends AnyValue<E
   /** The value. Integers that are too large wrap, as in C. @throws {TypeError} What is assigned is no value of its type. */
   get value(): ElementOf<T> {
     this[DATA].place.check("read");
+    readAnew();
     return this.#kind.fromStored(this.#cell[0]) as ElementOf<T>;
   }
 

@@ -532,3 +532,17 @@ eachShared("a value is zero although its memory was another's before", async (ct
     await collectGarbage();
   }
 }, { needs: collects });
+
+eachBlocking("a loop that computes until a value changes sees that", async (ctx) => {
+  const number = ctx.Value("int32", 0),
+    float = ctx.RawValue("float64", 0),
+    point = ctx.Value(Point, { x: 0 }),
+    seen = ctx.Value("int32", 0);
+  const child = new ctx.Process({ target: work.changeEach, args: [number, float, point, seen] }).start();
+  const end = performance.now() + 20_000;
+  for (const read of [() => number.value, () => float.value, () => point.x]) {
+    while (read() === 0) if (performance.now() > end) throw new Error(`it was never seen to change: ${read}`);
+    seen.value++;
+  }
+  assert.equal(await child.join(), 0);
+});
