@@ -261,3 +261,27 @@ test("a log's handler that throws harms nobody who logs", () =>
     await until("told", () => errors.length > 0);
     for (const error of errors) assert.instanceOf(error, RangeError);
   }));
+
+test("what is moved in one call is copied in the next", async () => {
+  const ctx = mp.getContext("thread");
+  await withPool(ctx, 1, async (pool) => {
+    const bytes = new Uint8Array(100).fill(7);
+    await fails(() => pool.apply(work.same, [bytes, () => {}], { transfer: [bytes.buffer] }), mp.DataCloneError);
+    assert.equal(await pool.apply(work.lengthOf, [bytes]), 100);
+    assert.equal(bytes.length, 100);
+    // Of what is not among the arguments nothing is moved.
+    assert.equal(await pool.apply(work.square, [2], { transfer: [bytes.buffer] }), 4);
+    assert.equal(await pool.apply(work.lengthOf, [bytes]), 100);
+    assert.equal(bytes.length, 100);
+    assert.equal(await pool.apply(work.lengthOf, [bytes], { transfer: [bytes.buffer] }), 100);
+    assert.equal(bytes.length, 0);
+  });
+}, { needs: (can) => can.startMethods.includes("thread") ? null : can.reasons["startMethods.thread"] });
+
+test("workers that share memory must be allowed to", () => {
+  const make = (permissions: mp.PoolOptions["permissions"]) =>
+    new mp.Pool({ processes: 1, startMethod: "process", runtime: "deno", permissions });
+  for (const permissions of ["none", ["allow-read", "allow-env"]] as const) {
+    assert.throws(() => make(permissions as mp.PoolOptions["permissions"]), mp.UnsupportedError, /allow-ffi/);
+  }
+}, { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] ?? "there are no processes" });

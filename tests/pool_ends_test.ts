@@ -4,7 +4,9 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
+import { usedMib } from "./faults.ts";
 import { kill, withPool } from "./pools.ts";
+import { collectGarbage, collects } from "./shared.ts";
 import { fails, isPending, until } from "./timing.ts";
 
 const OWN: mp.StartMethod[] = ["process", "thread"];
@@ -306,3 +308,53 @@ function missingRuntime(): mp.RuntimeName {
   process.env[`POLYPROC_${runtime.toUpperCase()}`] = "/nowhere/at/all";
   return runtime;
 }
+
+// ---- what outlives its use ----
+
+eachMethod("what a task leaves open keeps no worker that is to end", async (ctx) => {
+  const startMethod = ctx.getStartMethod()!;
+  await withPool(ctx, { processes: 1, maxTasksPerChild: 1 }, async (pool) => {
+    assert.deepEqual(await pool.map(work.leaveOpen, range(3), { chunksize: 1 }), range(3));
+  });
+  const pool = new ctx.Pool(2);
+  assert.deepEqual(await pool.map(work.leaveOpen, range(8), { chunksize: 1 }), range(8));
+  pool.resize(1);
+  await until("let one go", () => pool.stats().workers.length === 1);
+  pool.close();
+  await pool.join();
+  const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod });
+  assert.equal(await executor.submit(work.leaveOpen, 1), 1);
+  await executor.shutdown();
+}, { methods: OWN });
+
+eachMethod("a pool that is closed gives its memory back, whether or not anybody joins it", async (ctx) => {
+  const before = usedMib();
+  for (let i = 0; i < 5; i++) {
+    const pool = new ctx.Pool(1);
+    assert.equal(await pool.apply(work.square, [3]), 9);
+    pool.close();
+    const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+    assert.equal(await executor.submit(work.square, 3), 9);
+    void executor.shutdown({ wait: false });
+  }
+  await until("given back", () => usedMib() <= before);
+}, { methods: ["process"], needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] });
+
+eachMethod("tasks that were given up keep nothing of what they were to be given", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
+    const held = pool.apply(work.hold, [begun, gate]);
+    await begun.get();
+    const waiting = range(5).map((n) => pool.apply(work.square, [n]));
+    const buffers = () => process.memoryUsage().arrayBuffers / 2 ** 20, before = buffers();
+    for (let i = 0; i < 3000; i++) {
+      const result = pool.apply(work.lengthOf, [new Uint8Array(10_000)]);
+      assert.isTrue(result.cancel());
+      result.catch(() => {});
+    }
+    await collectGarbage();
+    assert.isBelow(buffers() - before, 10);
+    await gate.put(null);
+    await held;
+    assert.deepEqual(await Promise.all(waiting), range(5).map((n) => n ** 2));
+  }), { methods: OWN, needs: () => process.versions?.node === undefined ? "this runtime does not count buffers" : collects() });
