@@ -66,7 +66,7 @@ export { setExecutable } from "./src/launch.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
 export type { WaitOptions } from "./src/attempt.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
-export { Pool, type ResultOf, ThreadPool } from "./src/pool.ts";
+export { Pool, ThreadPool } from "./src/pool.ts";
 export type { ImapOptions, MapOptions, PoolOptions, Progress, TaskOptions } from "./src/pool_options.ts";
 export type { Latency, PoolEvent, PoolEvents, PoolStats, WorkerExit, WorkerStart, WorkerStats } from "./src/pool_stats.ts";
 export { AsyncResult } from "./src/pool_task.ts";
@@ -78,6 +78,7 @@ export type { LockOption } from "./src/shared_data.ts";
 export { type ShareableItem, ShareableList } from "./src/shareable_list.ts";
 export { SharedMemory, type SharedMemoryOptions } from "./src/shared_memory.ts";
 export { SharedMemoryManager } from "./src/shared_memory_manager.ts";
+export type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source, Sources } from "./src/signature.ts";
 export { type ColumnsOf, type Fields, type RecordOf, Struct, StructType } from "./src/struct.ts";
 export { module, registerModule, task, type TaskModule, type TaskReference } from "./src/target.ts";
 export {
