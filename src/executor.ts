@@ -15,7 +15,8 @@ import type { Target } from "./process.ts";
 import type { ArgumentsOf, ResultOf, Source, Sources } from "./signature.ts";
 
 /** How an executor is made: as a pool is, but workers are started as they are needed. */
-export interface ExecutorOptions extends Omit<PoolOptions, "processes"> {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export interface ExecutorOptions<I extends any[] = any[]> extends Omit<PoolOptions<I>, "processes"> {
   /** Most workers at a time. By default as many as there are processors that this process may use. */
   maxWorkers?: number;
 }
@@ -49,7 +50,8 @@ const MAP = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
  * }
  * ```
  */
-export class ProcessPoolExecutor {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export class ProcessPoolExecutor<I extends any[] = any[]> {
   readonly #core: PoolCore;
   readonly #futures = new Map<Task, Future>();
   #isShut = false;
@@ -60,7 +62,7 @@ export class ProcessPoolExecutor {
    * @throws {RangeError} An option is out of its range.
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    */
-  constructor(options: ExecutorOptions = {}) {
+  constructor(options: ExecutorOptions<I> = {}) {
     if (typeof options !== "object" || options === null) {
       throw new TypeError(`Cannot make an executor: its options must be an object, they are ${String(options)}`);
     }

@@ -34,7 +34,8 @@ import type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source } from "./si
  * }
  * ```
  */
-export class Pool {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export class Pool<I extends any[] = any[]> {
   readonly #core: PoolCore;
 
   /**
@@ -46,7 +47,7 @@ export class Pool {
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    * @throws {ProcessError} Workers cannot be started here, since the main module lacks its guard.
    */
-  constructor(options?: number | PoolOptions, method?: StartMethod) {
+  constructor(options?: number | PoolOptions<I>, method?: StartMethod) {
     this.#core = new PoolCore(poolOptions(options), method, new.target.name || "Pool");
   }
 
@@ -179,9 +180,10 @@ export class Pool {
 }
 
 /** A pool of threads. Python: `multiprocessing.pool.ThreadPool`. */
-export class ThreadPool extends Pool {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export class ThreadPool<I extends any[] = any[]> extends Pool<I> {
   /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
-  constructor(options?: number | Omit<PoolOptions, "startMethod">) {
+  constructor(options?: number | Omit<PoolOptions<I>, "startMethod">) {
     super(options, "thread");
   }
 }

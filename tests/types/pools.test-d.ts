@@ -1,5 +1,5 @@
 // Checked by tsd against the built package: see tests/package_test.ts.
-import { expectError, expectType } from "tsd";
+import { expectAssignable, expectError, expectType } from "tsd";
 import * as mp from "@polyproc/multiprocessing";
 
 declare function square(n: number): number;
@@ -113,6 +113,35 @@ for (const one of [new context.Pool(2), new mp.ThreadPool(2)]) {
   expectType<mp.AsyncResult<number[]>>(one.map(square, [1]));
   expectError(one.map(square, ["a"]));
 }
+
+// Initializers.
+declare function prepare(directory: string, level?: number): void;
+expectType<mp.Pool>(new mp.Pool());
+expectAssignable<mp.Pool>(new mp.Pool({ initializer: prepare, initargs: ["/tmp"] }));
+expectAssignable<mp.Pool>(new mp.Pool({ processes: 2, initializer: prepare, initargs: ["/tmp", 1] }));
+expectAssignable<mp.Pool>(new mp.ThreadPool({ initializer: prepare, initargs: ["/tmp"] }));
+expectAssignable<mp.Pool>(new context.Pool({ initializer: prepare, initargs: ["/tmp"] }));
+expectAssignable<mp.ProcessPoolExecutor>(new mp.ProcessPoolExecutor({ initializer: prepare, initargs: ["/tmp"] }));
+expectAssignable<mp.Pool>(new mp.Pool({ initializer: work.square, initargs: [1] }));
+expectAssignable<mp.Pool>(new mp.Pool({ initializer: reference, initargs: [1, "two"] }));
+expectAssignable<mp.Pool>(new mp.Pool({ initializer: target, initargs: [1, "two"] }));
+expectAssignable<mp.Pool>(new mp.Pool({ initializer: () => {} }));
+const given: mp.PoolOptions = { initializer: prepare, initargs: ["/tmp"] };
+expectType<mp.Pool>(new mp.Pool(given));
+expectError(new mp.Pool({ initializer: prepare, initargs: [1] }));
+expectError(new mp.Pool({ initializer: prepare, initargs: [] }));
+expectError(new mp.Pool({ initializer: work.square, initargs: ["a"] }));
+expectError(new mp.ThreadPool({ initializer: prepare, initargs: [1] }));
+expectError(new context.Pool({ initializer: prepare, initargs: [1] }));
+expectError(new mp.ProcessPoolExecutor({ initializer: prepare, initargs: [1] }));
+expectError(new mp.ThreadPool({ startMethod: "process" }));
+class Prepared extends mp.Pool {
+  constructor() {
+    super({ initializer: prepare, initargs: ["/tmp"] });
+  }
+}
+const pools: mp.Pool[] = [new mp.Pool(2), new Prepared(), new mp.Pool({ initializer: prepare, initargs: ["/tmp"] })];
+expectType<mp.AsyncResult<number[]>>(pools[0].map(square, [1]));
 
 // Executors.
 const executor = new mp.ProcessPoolExecutor({ maxWorkers: 2 });
