@@ -229,6 +229,12 @@ export interface ValueOptions {
   lock?: LockOption;
 }
 
+/** How one without a lock is made. */
+export interface Unlocked extends ValueOptions {
+  /** None. */
+  lock: false;
+}
+
 /** Makes values without a lock: see {@linkcode RawValue}. */
 export interface RawValueMaker {
   /** Makes one. */
@@ -244,11 +250,17 @@ export interface RawValueMaker {
 /** Makes values: see {@linkcode Value}. */
 export interface ValueMaker {
   /** Makes one without a lock. */
-  <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: { lock: false }): SharedValue<T>;
+  <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: Unlocked): SharedValue<T>;
+  /** Makes a record without a lock. */
+  <F extends Fields>(type: StructType<F>, initial: Partial<RecordOf<F>> | undefined, options: Unlocked): SharedRecord<F> & RecordOf<F>;
   /** Makes one. */
   <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<T>;
   /** Makes a record. */
   <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>, options?: ValueOptions): LockedRecord<F> & RecordOf<F>;
+  /** Makes one without a lock. */
+  new <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: Unlocked): SharedValue<T>;
+  /** Makes a record without a lock. */
+  new <F extends Fields>(type: StructType<F>, initial: Partial<RecordOf<F>> | undefined, options: Unlocked): SharedRecord<F> & RecordOf<F>;
   /** Makes one. */
   new <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<T>;
   /** Makes a record. */
