@@ -364,8 +364,10 @@ const makers = arrayMakers(defaultHome);
  * ```
  */
 export const Array: ArrayMaker = makers.Array;
-/** An array in shared memory, as {@linkcode Array} makes it. */
-export type Array<T extends ElementType = ElementType> = LockedArray<T>;
+/** An array in shared memory, as {@linkcode Array} makes it: of a type, `Array<"float64">`, or of records, `Array<typeof Point>`. */
+export type Array<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? LockedArray<T>
+  : [T] extends [StructType<infer F>] ? LockedRecords<F>
+  : never;
 
 /**
  * Makes an array in shared memory, without a lock. With or without `new`.
@@ -377,8 +379,10 @@ export type Array<T extends ElementType = ElementType> = LockedArray<T>;
  * @throws {UnsupportedError} No memory is shared there.
  */
 export const RawArray: RawArrayMaker = makers.RawArray;
-/** An array in shared memory without a lock, as {@linkcode RawArray} makes it. */
-export type RawArray<T extends ElementType = ElementType> = SharedArray<T>;
+/** An array in shared memory without a lock, as {@linkcode RawArray} makes it: of a type, `RawArray<"float64">`, or of records, `RawArray<typeof Point>`. */
+export type RawArray<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? SharedArray<T>
+  : [T] extends [StructType<infer F>] ? SharedRecords<F>
+  : never;
 
 registerHandle(ARRAY, (words, context, parts) => {
   const { type, length, lock } = parts as { type: ElementType; length: number; lock: LockPart };

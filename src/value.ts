@@ -181,7 +181,7 @@ export class LockedValue<T extends ElementType = ElementType> extends SharedValu
   }
 }
 
-/** A record in shared memory; its fields are properties. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
+/** A record in shared memory; its fields are properties, which types such as `RawValue<typeof Point>` have. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
 export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F>> {
   readonly #type: StructType<F>;
 
@@ -210,7 +210,7 @@ export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F
   }
 }
 
-/** A record in shared memory, with a lock. Made by {@linkcode Value}. */
+/** A record in shared memory, with a lock. Made by {@linkcode Value}, whose type has its fields too: `Value<typeof Point>`. */
 export class LockedRecord<F extends Fields = Fields> extends SharedRecord<F> {
   /** Its lock, for what takes more than one step. */
   getLock(): Lock | RLock {
@@ -331,8 +331,10 @@ const makers = valueMakers(defaultHome);
  * ```
  */
 export const Value: ValueMaker = makers.Value;
-/** A value with a lock, as {@linkcode Value} makes it. */
-export type Value<T extends ElementType = ElementType> = LockedValue<T>;
+/** A value with a lock, as {@linkcode Value} makes it: of a type, `Value<"int32">`, or of records, `Value<typeof Point>`. */
+export type Value<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? LockedValue<T>
+  : [T] extends [StructType<infer F>] ? LockedRecord<F> & RecordOf<F>
+  : never;
 
 /**
  * Makes a value in shared memory, without a lock. With or without `new`.
@@ -343,8 +345,10 @@ export type Value<T extends ElementType = ElementType> = LockedValue<T>;
  * @throws {UnsupportedError} No memory is shared there.
  */
 export const RawValue: RawValueMaker = makers.RawValue;
-/** A value without a lock, as {@linkcode RawValue} makes it. */
-export type RawValue<T extends ElementType = ElementType> = SharedValue<T>;
+/** A value without a lock, as {@linkcode RawValue} makes it: of a type, `RawValue<"int32">`, or of records, `RawValue<typeof Point>`. */
+export type RawValue<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? SharedValue<T>
+  : [T] extends [StructType<infer F>] ? SharedRecord<F> & RecordOf<F>
+  : never;
 
 registerHandle(VALUE, (words, context, parts) => {
   const { type, lock } = parts as { type: ElementType; lock: LockPart };

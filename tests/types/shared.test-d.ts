@@ -95,3 +95,37 @@ expectAssignable<mp.Array>(mp.Array("i", 3));
 expectAssignable<mp.RawArray>(mp.RawArray("i", 3));
 expectNotAssignable<mp.Array<"d">>(mp.RawArray("d", 3));
 expectNotAssignable<mp.Array<"d">>(mp.Array("f", 3));
+
+// Those of records, by the type that Struct() gave.
+function move(points: mp.Array<typeof Point>, copy: mp.RawArray<typeof Point>, by: mp.Value<typeof Point>, raw: mp.RawValue<typeof Point>) {
+  expectType<number>(points[0].x);
+  expectType<number>(copy[0].id);
+  expectType<number>(by.x);
+  expectType<number>(raw.id);
+  expectAssignable<Float64Array>(points.columns.x);
+  expectType<mp.Lock | mp.RLock>(points.getLock());
+  expectType<mp.Lock | mp.RLock>(by.getLock());
+  expectType<Promise<boolean>>(by.waitFor(({ x }) => x > 1));
+  expectError(copy.getLock());
+  expectError(raw.getLock());
+  expectError(points[0].y);
+  expectError(by.y);
+  expectError(by.x = "1");
+}
+const Size = mp.Struct({ x: "int64" });
+new mp.Process({ target: move, args: [mp.Array(Point, 3), mp.RawArray(Point, 3), mp.Value(Point), mp.RawValue(Point)] });
+new mp.Process({ target: move, args: [mp.Array(Point, 3), mp.Array(Point, 3), mp.Value(Point), mp.Value(Point)] });
+expectError(new mp.Process({ target: move, args: [mp.RawArray(Point, 3), mp.RawArray(Point, 3), mp.Value(Point), mp.RawValue(Point)] }));
+expectError(new mp.Process({ target: move, args: [mp.Array(Point, 3), mp.RawArray(Point, 3), mp.RawValue(Point), mp.RawValue(Point)] }));
+expectAssignable<mp.Array<typeof Point>>(context.Array(Point, 3));
+expectAssignable<mp.Value<typeof Point>>(new context.Value(Point));
+expectNotAssignable<mp.Array<typeof Point>>(mp.Array(Size, 3));
+expectNotAssignable<mp.Value<typeof Point>>(mp.Value(Size));
+expectError<mp.Array<{ x: "float64" }> | null>(null);
+
+// Functions for any type.
+function first<T extends mp.ElementType>(array: mp.Array<T>, value: mp.Value<T>): mp.ElementOf<T> {
+  array.getLock();
+  return array.length > 0 ? value.value : value.getObj().value;
+}
+expectType<bigint>(first(mp.Array("q", 3), mp.Value("q")));
