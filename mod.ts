@@ -59,7 +59,7 @@ export {
   setStartMethod,
 } from "./src/context.ts";
 export { type CurrentTask, currentTask } from "./src/current_task.ts";
-export type { ElementOf, ElementType, TypedArrayOf } from "./src/element_type.ts";
+export type { ElementName, ElementOf, ElementType, TypedArrayOf } from "./src/element_type.ts";
 export * from "./src/errors.ts";
 export { Event } from "./src/event.ts";
 export { Lock, RLock } from "./src/lock.ts";

@@ -87,6 +87,10 @@ expectAssignable<mp.Value<"int32">>(mp.Value("i"));
 expectAssignable<mp.Value<"i">>(mp.Value("int32"));
 expectAssignable<mp.RawValue<"i">>(mp.Value("i"));
 expectAssignable<mp.Value>(mp.Value("i"));
+expectType<mp.LockedValue<"int32">>(mp.Value("i"));
+expectNotAssignable<mp.Value<"i">>(mp.Value("int64"));
+expectNotAssignable<mp.Value<"i">>(mp.Value("bool"));
+expectNotAssignable<mp.RawValue<"i">>(mp.RawValue("int8"));
 expectNotAssignable<mp.Value<"i">>(mp.RawValue("i"));
 expectAssignable<mp.Array<"float64">>(mp.Array("d", 3));
 expectAssignable<mp.Array<"d">>(mp.Array("float64", 3));
@@ -129,3 +133,11 @@ function first<T extends mp.ElementType>(array: mp.Array<T>, value: mp.Value<T>)
   return array.length > 0 ? value.value : value.getObj().value;
 }
 expectType<bigint>(first(mp.Array("q", 3), mp.Value("q")));
+function twice<N extends mp.ElementName>(value: mp.LockedValue<N>): void {
+  value.add(value.value);
+}
+twice(mp.Value("i"));
+declare function count(counter: mp.Value<"int32">): void;
+new mp.Process({ target: count, args: [mp.Value("i")] });
+expectError(new mp.Process({ target: count, args: [mp.Value("int64")] }));
+expectError(new mp.Pool().apply(count, [mp.Value("int64")]));
