@@ -31,6 +31,9 @@ export {
   type ArrayExtras,
   type ArrayMaker,
   type Items,
+  type Locked,
+  type LockedArray,
+  type LockedRecords,
   RawArray,
   type RawArrayMaker,
   RecordArray,
@@ -56,7 +59,7 @@ export {
   setStartMethod,
 } from "./src/context.ts";
 export { type CurrentTask, currentTask } from "./src/current_task.ts";
-export type { ElementOf, ElementType, TypedArrayOf } from "./src/element_type.ts";
+export type { ElementName, ElementOf, ElementType, TypedArrayOf } from "./src/element_type.ts";
 export * from "./src/errors.ts";
 export { Event } from "./src/event.ts";
 export { Lock, RLock } from "./src/lock.ts";
@@ -66,7 +69,7 @@ export { setExecutable } from "./src/launch.ts";
 export { getLogger, type LevelName, Logger, type LogHandler, type LogRecord, logToStderr } from "./src/log.ts";
 export type { WaitOptions } from "./src/attempt.ts";
 export { Connection, Pipe, type PipeOptions } from "./src/pipe.ts";
-export { Pool, type ResultOf, ThreadPool } from "./src/pool.ts";
+export { Pool, ThreadPool } from "./src/pool.ts";
 export type { ImapOptions, MapOptions, PoolOptions, Progress, TaskOptions } from "./src/pool_options.ts";
 export type { Latency, PoolEvent, PoolEvents, PoolStats, WorkerExit, WorkerStart, WorkerStats } from "./src/pool_stats.ts";
 export { AsyncResult } from "./src/pool_task.ts";
@@ -78,6 +81,7 @@ export type { LockOption } from "./src/shared_data.ts";
 export { type ShareableItem, ShareableList } from "./src/shareable_list.ts";
 export { SharedMemory, type SharedMemoryOptions } from "./src/shared_memory.ts";
 export { SharedMemoryManager } from "./src/shared_memory_manager.ts";
+export type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source, Sources } from "./src/signature.ts";
 export { type ColumnsOf, type Fields, type RecordOf, Struct, StructType } from "./src/struct.ts";
 export { module, registerModule, task, type TaskModule, type TaskReference } from "./src/target.ts";
 export {
@@ -87,6 +91,7 @@ export {
   type RawValueMaker,
   SharedRecord,
   SharedValue,
+  type Unlocked,
   Value,
   type ValueMaker,
   type ValueOptions,

@@ -11,7 +11,7 @@ const LENGTH = (size(2 ** 30, 2 ** 20)) / 8;
 const LOOP = 100_000, TIMES = 200;
 
 /** Receives an array, and tells how long that took. */
-export async function receive(queue: mp.Queue<mp.Array<"float64">>, result: mp.Queue<number[]>): Promise<void> {
+export async function receive(queue: mp.Queue<mp.RawArray<"float64">>, result: mp.Queue<number[]>): Promise<void> {
   await queue.poll({ timeout: Infinity });
   const begin = performance.now();
   const array = await queue.get();
@@ -45,7 +45,7 @@ function ours(method: mp.StartMethod, speeds: Speeds): Contender {
   return {
     name: `polyproc ${method}`,
     async round() {
-      const queue = new context.Queue<mp.Array<"float64">>(),
+      const queue = new context.Queue<mp.RawArray<"float64">>(),
         result = new context.Queue<number[]>();
       array[LENGTH - 1] = 7;
       const child = new context.Process({ target: receive, args: [queue, result] }).start();

@@ -42,7 +42,7 @@ if (mp.isMain(import.meta)) {
   await measure("M5", "ms", [
     ...METHODS.map((method) => {
       const shared = mp.getContext(method).RawArray("uint8", SIZE * SIZE);
-      const tasks = pieces(SIZE).map(([from, to]) => [shared, SIZE, from, to]);
+      const tasks = pieces(SIZE).map(([from, to]) => [shared, SIZE, from, to] as const);
       return ourPool(method, {}, (pool) => took(() => pool.starmap(mandelbrot, tasks, { chunksize: 1 })));
     }),
     bare("picture", SIZE),

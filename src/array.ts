@@ -11,15 +11,13 @@ import { TextDecoder, TextEncoder } from "./host.ts";
 import type { Lock, RLock } from "./lock.ts";
 import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type ColumnsOf, type Fields, type RecordOf, StructType } from "./struct.ts";
-import type { ValueOptions } from "./value.ts";
+import type { Unlocked, ValueOptions } from "./value.ts";
 
 /** Codec numbers. */
 const ARRAY = 14, RECORDS = 15;
 
 /** What an array in shared memory has beside what a typed array has. */
 export interface ArrayExtras<T extends ElementType> {
-  /** Its lock. There is none if it was made without one. */
-  getLock(): Lock | RLock;
   /** The array itself. */
   getObj(): SharedArray<T>;
   /** Lets go of it here; between processes it is empty then, or, if it came here several times, with the last of these. Others who have it are not concerned. */
@@ -34,11 +32,20 @@ export interface TextExtras {
   raw: Uint8Array;
 }
 
-/** An array in shared memory: a typed array, and a few members more. */
+/** An array in shared memory: a typed array, and a few members more. Made by {@linkcode RawArray}, and with a lock by {@linkcode Array}. */
 export type SharedArray<T extends ElementType = ElementType> =
   & TypedArrayOf<T>
   & ArrayExtras<T>
   & (NameOf<T> extends "char" ? TextExtras : unknown);
+
+/** What has a lock. */
+export interface Locked {
+  /** Its lock. */
+  getLock(): Lock | RLock;
+}
+
+/** An array in shared memory, with a lock. Made by {@linkcode Array}. */
+export type LockedArray<T extends ElementType = ElementType> = SharedArray<T> & Locked;
 
 /** What an array is made of. */
 interface Part {
@@ -164,7 +171,7 @@ export class RecordArray<F extends Fields = Fields> {
     this.#type.assign(this.at(index)!, values);
   }
 
-  /** Its lock. */
+  /** Its lock. There is none if it was made without one. */
   getLock(): Lock | RLock {
     return this.#memory.data.lock;
   }
@@ -191,8 +198,11 @@ export class RecordArray<F extends Fields = Fields> {
   }
 }
 
-/** An array of records with its elements as properties: `points[3].x`. */
-export type SharedRecords<F extends Fields = Fields> = RecordArray<F> & { [index: number]: RecordOf<F> };
+/** An array of records in shared memory, with its elements as properties: `points[3].x`. Made by {@linkcode RawArray}, and with a lock by {@linkcode Array}. */
+export type SharedRecords<F extends Fields = Fields> = Omit<RecordArray<F>, "getLock"> & { [index: number]: RecordOf<F> };
+
+/** An array of records in shared memory, with a lock. Made by {@linkcode Array}. */
+export type LockedRecords<F extends Fields = Fields> = RecordArray<F> & SharedRecords<F>;
 
 /** Whether a property's name is an index. */
 function indexOf(key: string | symbol): number {
@@ -200,9 +210,10 @@ function indexOf(key: string | symbol): number {
 }
 
 const INDEXED: ProxyHandler<RecordArray> = {
-  get(target, key) {
+  get(target, key, receiver) {
     const index = indexOf(key);
     if (index >= 0) return target.at(index);
+    if (key === "getObj") return () => receiver;
     const value = Reflect.get(target, key);
     return typeof value === "function" && key !== "constructor" ? value.bind(target) : value;
   },
@@ -228,18 +239,26 @@ export interface RawArrayMaker {
 
 /** Makes arrays: see {@linkcode Array}. */
 export interface ArrayMaker {
+  /** Makes one of numbers without a lock. */
+  <T extends ElementType>(type: T, lengthOrItems: Items<T>, options: Unlocked): SharedArray<T>;
+  /** Makes one of records without a lock. */
+  <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>, options: Unlocked): SharedRecords<F>;
   /** Makes one of numbers. */
-  <T extends ElementType>(type: T, lengthOrItems: Items<T>, options?: ValueOptions): SharedArray<T>;
+  <T extends ElementType>(type: T, lengthOrItems: Items<T>, options?: ValueOptions): LockedArray<T>;
   /** Makes one of records. */
-  <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>, options?: ValueOptions): SharedRecords<F>;
+  <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>, options?: ValueOptions): LockedRecords<F>;
+  /** Makes one of numbers without a lock. */
+  new <T extends ElementType>(type: T, lengthOrItems: Items<T>, options: Unlocked): SharedArray<T>;
+  /** Makes one of records without a lock. */
+  new <F extends Fields>(type: StructType<F>, lengthOrItems: number | Iterable<Partial<RecordOf<F>>>, options: Unlocked): SharedRecords<F>;
   /** Makes one of numbers. */
-  new <T extends ElementType>(type: T, lengthOrItems: Items<T>, options?: ValueOptions): SharedArray<T>;
+  new <T extends ElementType>(type: T, lengthOrItems: Items<T>, options?: ValueOptions): LockedArray<T>;
   /** Makes one of records. */
   new <F extends Fields>(
     type: StructType<F>,
     lengthOrItems: number | Iterable<Partial<RecordOf<F>>>,
     options?: ValueOptions,
-  ): SharedRecords<F>;
+  ): LockedRecords<F>;
 }
 
 /** A number of elements, which are zero to begin with, or the elements. */
@@ -346,8 +365,10 @@ const makers = arrayMakers(defaultHome);
  * ```
  */
 export const Array: ArrayMaker = makers.Array;
-/** An array in shared memory, as {@linkcode Array} makes it. */
-export type Array<T extends ElementType = ElementType> = SharedArray<T>;
+/** An array in shared memory, as {@linkcode Array} makes it: of a type, `Array<"float64">`, or of records, `Array<typeof Point>`. */
+export type Array<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? LockedArray<T>
+  : [T] extends [StructType<infer F>] ? LockedRecords<F>
+  : never;
 
 /**
  * Makes an array in shared memory, without a lock. With or without `new`.
@@ -359,8 +380,10 @@ export type Array<T extends ElementType = ElementType> = SharedArray<T>;
  * @throws {UnsupportedError} No memory is shared there.
  */
 export const RawArray: RawArrayMaker = makers.RawArray;
-/** An array in shared memory without a lock, as {@linkcode RawArray} makes it. */
-export type RawArray<T extends ElementType = ElementType> = SharedArray<T>;
+/** An array in shared memory without a lock, as {@linkcode RawArray} makes it: of a type, `RawArray<"float64">`, or of records, `RawArray<typeof Point>`. */
+export type RawArray<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? SharedArray<T>
+  : [T] extends [StructType<infer F>] ? SharedRecords<F>
+  : never;
 
 registerHandle(ARRAY, (words, context, parts) => {
   const { type, length, lock } = parts as { type: ElementType; length: number; lock: LockPart };

@@ -38,8 +38,11 @@ export interface Codes {
   c: "char";
 }
 
+/** The name of a type. */
+export type ElementName = keyof Elements;
+
 /** The name of a type, or Python's code for it. */
-export type ElementType = keyof Elements | keyof Codes;
+export type ElementType = ElementName | keyof Codes;
 
 /** The name of a type, for its name or code. */
 export type NameOf<T extends ElementType> = T extends keyof Codes ? Codes[T] : T extends keyof Elements ? T : never;

@@ -6,16 +6,17 @@
 import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
-import type { ResultOf } from "./pool.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
+import type { ArgumentsOf, ResultOf, Source, Sources } from "./signature.ts";
 
 /** How an executor is made: as a pool is, but workers are started as they are needed. */
-export interface ExecutorOptions extends Omit<PoolOptions, "processes"> {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export interface ExecutorOptions<I extends any[] = any[]> extends Omit<PoolOptions<I>, "processes"> {
   /** Most workers at a time. By default as many as there are processors that this process may use. */
   maxWorkers?: number;
 }
@@ -49,7 +50,8 @@ const MAP = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
  * }
  * ```
  */
-export class ProcessPoolExecutor {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export class ProcessPoolExecutor<I extends any[] = any[]> {
   readonly #core: PoolCore;
   readonly #futures = new Map<Task, Future>();
   #isShut = false;
@@ -60,7 +62,7 @@ export class ProcessPoolExecutor {
    * @throws {RangeError} An option is out of its range.
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    */
-  constructor(options: ExecutorOptions = {}) {
+  constructor(options: ExecutorOptions<I> = {}) {
     if (typeof options !== "object" || options === null) {
       throw new TypeError(`Cannot make an executor: its options must be an object, they are ${String(options)}`);
     }
@@ -83,9 +85,12 @@ export class ProcessPoolExecutor {
    * @throws {Full} `maxQueue` calls wait already.
    */
   // deno-lint-ignore no-explicit-any -- any function
-  submit<F extends Target<any>>(fn: F, ...args: readonly unknown[]): Future<ResultOf<F>> {
+  submit<A extends any[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>>;
+  /** The same for a reference to a function. */
+  submit<F extends Target>(fn: F, ...args: ArgumentsOf<F>): Future<ResultOf<F>>;
+  submit(fn: Target, ...args: readonly unknown[]): Future {
     this.#check();
-    const future = new Future<ResultOf<F>>();
+    const future = new Future();
     const task: Task = new Task({
       fn,
       flags: 0,
@@ -98,7 +103,7 @@ export class ProcessPoolExecutor {
         future.settle(status === OK, value);
       },
     }, 1);
-    this.#futures.set(task, future as Future);
+    this.#futures.set(task, future);
     future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
     try {
       this.#core.submit(task, args, "args");
@@ -118,14 +123,17 @@ export class ProcessPoolExecutor {
    * @throws {ProcessError} The executor was shut down.
    */
   // deno-lint-ignore no-explicit-any -- any function
-  map<F extends Target<any>>(
+  map<A extends any[], R>(fn: (...args: A) => R, ...iterables: Sources<A, ExecutorMapOptions>): AsyncIterableIterator<Awaited<R>>;
+  /** The same for a reference to a function, and with options. */
+  map<F extends Target>(
     fn: F,
-    ...iterables: (Iterable<unknown> | AsyncIterable<unknown> | ExecutorMapOptions)[]
-  ): AsyncIterableIterator<ResultOf<F>> {
+    ...iterables: [...Sources<ArgumentsOf<F>, ExecutorMapOptions>, options?: ExecutorMapOptions]
+  ): AsyncIterableIterator<ResultOf<F>>;
+  map(fn: Target, ...iterables: (Source<unknown> | ExecutorMapOptions)[]): AsyncIterableIterator<unknown> {
     this.#check();
     const options = isIterable(iterables.at(-1)) ? {} : iterables.pop() as ExecutorMapOptions ?? {};
     check(options, MAP, "map");
-    const sources = iterables as (Iterable<unknown> | AsyncIterable<unknown>)[];
+    const sources = iterables as Source<unknown>[];
     const { timeout = Infinity, ...imapOptions } = options;
     if (timeout < Infinity) checkTimers();
     const source = together(sources);
@@ -136,7 +144,7 @@ export class ProcessPoolExecutor {
     };
     const results = new ImapIterator(this.#core, fn, source, { isOrdered: true, isStar: true, length, timeout }, imapOptions);
     results.begin();
-    return results as AsyncIterableIterator<ResultOf<F>>;
+    return results;
   }
 
   /**
@@ -179,12 +187,12 @@ export class ProcessPoolExecutor {
   }
 }
 
-function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
+function isIterable(value: unknown): value is Source<unknown> {
   return value !== null && value !== undefined && (Symbol.iterator in Object(value) || Symbol.asyncIterator in Object(value));
 }
 
 /** One item of each, as long as all have one. */
-function together(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): Iterable<unknown[]> | AsyncIterable<unknown[]> {
+function together(sources: readonly Source<unknown>[]): Source<unknown[]> {
   for (const source of sources) {
     if (!isIterable(source)) throw new TypeError(`Cannot map over ${String(source)}: iterables are needed, and options after them`);
   }
@@ -222,7 +230,7 @@ function leave([first, ...others]: readonly Iterator<unknown>[]): void {
   }
 }
 
-async function* zipAsync(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): AsyncGenerator<unknown[]> {
+async function* zipAsync(sources: readonly Source<unknown>[]): AsyncGenerator<unknown[]> {
   type Either = Iterator<unknown> | AsyncIterator<unknown>;
   const open: Either[] = [];
   let asked: Either | null = null;

@@ -12,10 +12,7 @@ import type { PoolEvent, PoolEvents, PoolStats } from "./pool_stats.ts";
 import type { AsyncResult } from "./pool_task.ts";
 import type { Target } from "./process.ts";
 import type { StartMethod } from "./adapter.ts";
-
-/** What a target gives once it is done. */
-// deno-lint-ignore no-explicit-any -- any function
-export type ResultOf<F> = F extends (...args: any[]) => infer R ? Awaited<R> : unknown;
+import type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source } from "./signature.ts";
 
 /**
  * Some workers, which run tasks one after another: processes, threads, or inline tasks. Python: `multiprocessing.Pool`.
@@ -37,7 +34,8 @@ export type ResultOf<F> = F extends (...args: any[]) => infer R ? Awaited<R> : u
  * }
  * ```
  */
-export class Pool {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export class Pool<I extends any[] = any[]> {
   readonly #core: PoolCore;
 
   /**
@@ -49,7 +47,7 @@ export class Pool {
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    * @throws {ProcessError} Workers cannot be started here, since the main module lacks its guard.
    */
-  constructor(options?: number | PoolOptions, method?: StartMethod) {
+  constructor(options?: number | PoolOptions<I>, method?: StartMethod) {
     this.#core = new PoolCore(poolOptions(options), method, new.target.name || "Pool");
   }
 
@@ -68,8 +66,11 @@ export class Pool {
    * @throws {Full} Too many tasks wait.
    */
   // deno-lint-ignore no-explicit-any -- any function
-  apply<F extends Target<any>>(fn: F, args: readonly unknown[] = [], options?: TaskOptions): AsyncResult<ResultOf<F>> {
-    return startCall(this.#core, fn, args, options) as AsyncResult<ResultOf<F>>;
+  apply<A extends any[], R>(fn: (...args: A) => R, ...rest: ApplyArguments<A>): AsyncResult<Awaited<R>>;
+  /** The same for a reference to a function. */
+  apply<F extends Target>(fn: F, ...rest: ApplyArguments<ArgumentsOf<F>>): AsyncResult<ResultOf<F>>;
+  apply(fn: Target, args: readonly unknown[] = [], options?: TaskOptions): AsyncResult {
+    return startCall(this.#core, fn, args, options);
   }
 
   /**
@@ -81,15 +82,20 @@ export class Pool {
    * @return All results, in order. It rejects with the first error at once; the other calls are made all the same. Unlike Python's, those of the same chunk are made too.
    * @throws {TypeError} Through the result, as whatever {@linkcode Pool.apply} names but `Full`: this is no iterable, or an option is wrong.
    */
-  // deno-lint-ignore no-explicit-any -- any function
-  map<F extends Target<any>>(fn: F, iterable: Iterable<unknown>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
-    return startMap(this.#core, fn, iterable, false, options) as AsyncResult<ResultOf<F>[]>;
+  map<T, R>(fn: (item: T) => R, iterable: Iterable<T>, options?: MapOptions): AsyncResult<Awaited<R>[]>;
+  /** The same for a reference to a function. */
+  map<F extends Target>(fn: F, iterable: Iterable<ItemOf<F>>, options?: MapOptions): AsyncResult<ResultOf<F>[]>;
+  map(fn: Target, iterable: Iterable<unknown>, options?: MapOptions): AsyncResult<unknown[]> {
+    return startMap(this.#core, fn, iterable, false, options);
   }
 
   /** {@linkcode Pool.map} for functions of several arguments. Python: `starmap`, `starmap_async`. @param iterable Lists of arguments. */
   // deno-lint-ignore no-explicit-any -- any function
-  starmap<F extends Target<any>>(fn: F, iterable: Iterable<readonly unknown[]>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
-    return startMap(this.#core, fn, iterable, true, options) as AsyncResult<ResultOf<F>[]>;
+  starmap<A extends any[], R>(fn: (...args: A) => R, iterable: Iterable<Readonly<A>>, options?: MapOptions): AsyncResult<Awaited<R>[]>;
+  /** The same for a reference to a function. */
+  starmap<F extends Target>(fn: F, iterable: Iterable<Readonly<ArgumentsOf<F>>>, options?: MapOptions): AsyncResult<ResultOf<F>[]>;
+  starmap(fn: Target, iterable: Iterable<readonly unknown[]>, options?: MapOptions): AsyncResult<unknown[]> {
+    return startMap(this.#core, fn, iterable, true, options);
   }
 
   /**
@@ -105,23 +111,19 @@ export class Pool {
    * @throws {RangeError} An option is out of its range.
    * @throws {ProcessError} The pool was closed or terminated.
    */
-  // deno-lint-ignore no-explicit-any -- any function
-  imap<F extends Target<any>>(
-    fn: F,
-    iterable: Iterable<unknown> | AsyncIterable<unknown>,
-    options?: ImapOptions,
-  ): AsyncIterableIterator<ResultOf<F>> {
-    return new ImapIterator(this.#core, fn, iterable, { isOrdered: true }, taskOptions(options)) as AsyncIterableIterator<ResultOf<F>>;
+  imap<T, R>(fn: (item: T) => R, iterable: Source<T>, options?: ImapOptions): AsyncIterableIterator<Awaited<R>>;
+  /** The same for a reference to a function. */
+  imap<F extends Target>(fn: F, iterable: Source<ItemOf<F>>, options?: ImapOptions): AsyncIterableIterator<ResultOf<F>>;
+  imap(fn: Target, iterable: Source<unknown>, options?: ImapOptions): AsyncIterableIterator<unknown> {
+    return new ImapIterator(this.#core, fn, iterable, { isOrdered: true }, taskOptions(options));
   }
 
   /** {@linkcode Pool.imap} whose results come as soon as they are there, in any order. Python: `imap_unordered`. */
-  // deno-lint-ignore no-explicit-any -- any function
-  imapUnordered<F extends Target<any>>(
-    fn: F,
-    iterable: Iterable<unknown> | AsyncIterable<unknown>,
-    options?: ImapOptions,
-  ): AsyncIterableIterator<ResultOf<F>> {
-    return new ImapIterator(this.#core, fn, iterable, { isOrdered: false }, taskOptions(options)) as AsyncIterableIterator<ResultOf<F>>;
+  imapUnordered<T, R>(fn: (item: T) => R, iterable: Source<T>, options?: ImapOptions): AsyncIterableIterator<Awaited<R>>;
+  /** The same for a reference to a function. */
+  imapUnordered<F extends Target>(fn: F, iterable: Source<ItemOf<F>>, options?: ImapOptions): AsyncIterableIterator<ResultOf<F>>;
+  imapUnordered(fn: Target, iterable: Source<unknown>, options?: ImapOptions): AsyncIterableIterator<unknown> {
+    return new ImapIterator(this.#core, fn, iterable, { isOrdered: false }, taskOptions(options));
   }
 
   /** How many workers there are to be at the most. */
@@ -178,9 +180,10 @@ export class Pool {
 }
 
 /** A pool of threads. Python: `multiprocessing.pool.ThreadPool`. */
-export class ThreadPool extends Pool {
+// deno-lint-ignore no-explicit-any -- what the initializer takes
+export class ThreadPool<I extends any[] = any[]> extends Pool<I> {
   /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
-  constructor(options?: number | Omit<PoolOptions, "startMethod">) {
+  constructor(options?: number | Omit<PoolOptions<I>, "startMethod">) {
     super(options, "thread");
   }
 }

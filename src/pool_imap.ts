@@ -11,6 +11,7 @@ import { type ImapOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { type Job, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
+import type { Source } from "./signature.ts";
 import { throwAside } from "./throw_aside.ts";
 
 /** How many bytes may be ahead, if more than the fewest chunks are. */
@@ -46,7 +47,7 @@ export function lengthOf(source: unknown): number {
 export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMap {
   readonly #core: PoolCore;
   readonly fn: Target;
-  readonly #source: Iterable<unknown> | AsyncIterable<unknown>;
+  readonly #source: Source<unknown>;
   readonly #isOrdered: boolean;
   readonly #length: () => number;
   readonly flags: number;
@@ -92,7 +93,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   constructor(
     core: PoolCore,
     fn: Target,
-    source: Iterable<unknown> | AsyncIterable<unknown>,
+    source: Source<unknown>,
     { isOrdered, isStar = false, length = () => lengthOf(source), timeout = Infinity }: LazyMapKind,
     options: ImapOptions,
   ) {

@@ -9,14 +9,14 @@ import type { Target } from "./process.ts";
 import { throwAside } from "./throw_aside.ts";
 
 /** How a pool is made. */
-export interface PoolOptions {
+// deno-lint-ignore no-explicit-any -- any function may be the initializer; its arguments are checked through I
+export interface PoolOptions<I extends any[] = any[]> {
   /** Most workers at a time. By default as many as there are processors that this process may use. */
   processes?: number;
   /** Called in each worker before its first task; its errors break the pool. */
-  // deno-lint-ignore no-explicit-any -- any function
-  initializer?: Target<any>;
+  initializer?: Target<I>;
   /** What the initializer is given. */
-  initargs?: readonly unknown[];
+  initargs?: Readonly<I>;
   /** After so many tasks a worker is replaced; a chunk counts once. By default it never is. */
   maxTasksPerChild?: number;
   /** What a worker is: by default as the default context's processes. */

@@ -4,7 +4,17 @@
  * @module
  */
 import { HANDLE, type Handle, registerHandle } from "./codec.ts";
-import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, readAnew } from "./element_type.ts";
+import {
+  type AnyTypedArray,
+  type ElementName,
+  type ElementOf,
+  type Elements,
+  type ElementType,
+  type Kind,
+  kindOf,
+  type NameOf,
+  readAnew,
+} from "./element_type.ts";
 import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
@@ -78,8 +88,12 @@ abstract class AnyValue<V> implements SharedObject {
 
 type Step = (cell: Int32Array, index: number, value: number) => number;
 
-/** A value in shared memory. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
-export class SharedValue<T extends ElementType = ElementType> extends AnyValue<ElementOf<T>> {
+/**
+ * A value in shared memory. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}.
+ *
+ * Its type is that of the name, also where it is made by Python's code, and says `out`: left to itself the compiler takes values of all types for each other's.
+ */
+export class SharedValue<out T extends ElementName = ElementName> extends AnyValue<Elements[T][0]> {
   readonly #kind: Kind;
   readonly #cell: AnyTypedArray;
 
@@ -98,50 +112,50 @@ export class SharedValue<T extends ElementType = ElementType> extends AnyValue<E
   }
 
   /** The value. Integers that are too large wrap, as in C. @throws {TypeError} What is assigned is no value of its type. */
-  get value(): ElementOf<T> {
+  get value(): Elements[T][0] {
     this[DATA].place.check("read");
     readAnew();
-    return this.#kind.fromStored(this.#cell[0]) as ElementOf<T>;
+    return this.#kind.fromStored(this.#cell[0]) as Elements[T][0];
   }
 
-  set value(value: ElementOf<T>) {
+  set value(value: Elements[T][0]) {
     this[DATA].place.check("write to");
     this.#cell[0] = this.#kind.toStored(value) as never;
     this[DATA].stored();
   }
 
   /** Adds to an integer in one step, which nobody comes between. @return What it was before. @throws {ProcessError} It is no integer. */
-  add(by: ElementOf<T>): ElementOf<T> {
+  add(by: Elements[T][0]): Elements[T][0] {
     return this.#step(Atomics.add, by);
   }
 
   /** Subtracts from an integer in one step. @return What it was before. @throws {ProcessError} It is no integer. */
-  sub(by: ElementOf<T>): ElementOf<T> {
+  sub(by: Elements[T][0]): Elements[T][0] {
     return this.#step(Atomics.sub, by);
   }
 
   /** Bitwise and, in one step. @return What it was before. @throws {ProcessError} It is no integer. */
-  and(mask: ElementOf<T>): ElementOf<T> {
+  and(mask: Elements[T][0]): Elements[T][0] {
     return this.#step(Atomics.and, mask);
   }
 
   /** Bitwise or, in one step. @return What it was before. @throws {ProcessError} It is no integer. */
-  or(mask: ElementOf<T>): ElementOf<T> {
+  or(mask: Elements[T][0]): Elements[T][0] {
     return this.#step(Atomics.or, mask);
   }
 
   /** Bitwise exclusive or, in one step. @return What it was before. @throws {ProcessError} It is no integer. */
-  xor(mask: ElementOf<T>): ElementOf<T> {
+  xor(mask: Elements[T][0]): Elements[T][0] {
     return this.#step(Atomics.xor, mask);
   }
 
   /** Puts an integer in the place of what is there, in one step. @return What was there. @throws {ProcessError} It is no integer. */
-  exchange(value: ElementOf<T>): ElementOf<T> {
+  exchange(value: Elements[T][0]): Elements[T][0] {
     return this.#step(Atomics.exchange, value);
   }
 
   /** Puts an integer in the place of `expected`, if that is there, in one step. @return What was there. @throws {ProcessError} It is no integer. */
-  compareExchange(expected: ElementOf<T>, value: ElementOf<T>): ElementOf<T> {
+  compareExchange(expected: Elements[T][0], value: Elements[T][0]): Elements[T][0] {
     const wanted = this.#kind.toStored(expected) as number;
     return this.#step((cell, index, stored) => Atomics.compareExchange(cell, index, wanted, stored), value);
   }
@@ -153,11 +167,11 @@ export class SharedValue<T extends ElementType = ElementType> extends AnyValue<E
   }
 
   /** The value. @internal */
-  get [CURRENT](): ElementOf<T> {
+  get [CURRENT](): Elements[T][0] {
     return this.value;
   }
 
-  #step(step: Step, value: unknown): ElementOf<T> {
+  #step(step: Step, value: unknown): Elements[T][0] {
     const data = this[DATA];
     data.place.check("change");
     if (!this.#kind.isInteger) {
@@ -165,12 +179,12 @@ export class SharedValue<T extends ElementType = ElementType> extends AnyValue<E
     }
     const before = step(this.#cell as Int32Array, 0, this.#kind.toStored(value) as number);
     data.changed();
-    return before as ElementOf<T>;
+    return before as Elements[T][0];
   }
 }
 
 /** A value in shared memory, with a lock. Made by {@linkcode Value}. */
-export class LockedValue<T extends ElementType = ElementType> extends SharedValue<T> {
+export class LockedValue<out T extends ElementName = ElementName> extends SharedValue<T> {
   /** Its lock, for what takes more than one step. */
   getLock(): Lock | RLock {
     return this[DATA].lock;
@@ -182,7 +196,7 @@ export class LockedValue<T extends ElementType = ElementType> extends SharedValu
   }
 }
 
-/** A record in shared memory; its fields are properties. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
+/** A record in shared memory; its fields are properties, which types such as `RawValue<typeof Point>` have. Made by {@linkcode RawValue}, and with a lock by {@linkcode Value}. */
 export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F>> {
   readonly #type: StructType<F>;
 
@@ -211,7 +225,7 @@ export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F
   }
 }
 
-/** A record in shared memory, with a lock. Made by {@linkcode Value}. */
+/** A record in shared memory, with a lock. Made by {@linkcode Value}, whose type has its fields too: `Value<typeof Point>`. */
 export class LockedRecord<F extends Fields = Fields> extends SharedRecord<F> {
   /** Its lock, for what takes more than one step. */
   getLock(): Lock | RLock {
@@ -230,14 +244,20 @@ export interface ValueOptions {
   lock?: LockOption;
 }
 
+/** How one without a lock is made. */
+export interface Unlocked extends ValueOptions {
+  /** None. */
+  lock: false;
+}
+
 /** Makes values without a lock: see {@linkcode RawValue}. */
 export interface RawValueMaker {
   /** Makes one. */
-  <T extends ElementType>(type: T, initial?: ElementOf<T>): SharedValue<T>;
+  <T extends ElementType>(type: T, initial?: ElementOf<T>): SharedValue<NameOf<T>>;
   /** Makes a record. */
   <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>): SharedRecord<F> & RecordOf<F>;
   /** Makes one. */
-  new <T extends ElementType>(type: T, initial?: ElementOf<T>): SharedValue<T>;
+  new <T extends ElementType>(type: T, initial?: ElementOf<T>): SharedValue<NameOf<T>>;
   /** Makes a record. */
   new <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>): SharedRecord<F> & RecordOf<F>;
 }
@@ -245,13 +265,19 @@ export interface RawValueMaker {
 /** Makes values: see {@linkcode Value}. */
 export interface ValueMaker {
   /** Makes one without a lock. */
-  <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: { lock: false }): SharedValue<T>;
+  <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: Unlocked): SharedValue<NameOf<T>>;
+  /** Makes a record without a lock. */
+  <F extends Fields>(type: StructType<F>, initial: Partial<RecordOf<F>> | undefined, options: Unlocked): SharedRecord<F> & RecordOf<F>;
   /** Makes one. */
-  <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<T>;
+  <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<NameOf<T>>;
   /** Makes a record. */
   <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>, options?: ValueOptions): LockedRecord<F> & RecordOf<F>;
+  /** Makes one without a lock. */
+  new <T extends ElementType>(type: T, initial: ElementOf<T> | undefined, options: Unlocked): SharedValue<NameOf<T>>;
+  /** Makes a record without a lock. */
+  new <F extends Fields>(type: StructType<F>, initial: Partial<RecordOf<F>> | undefined, options: Unlocked): SharedRecord<F> & RecordOf<F>;
   /** Makes one. */
-  new <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<T>;
+  new <T extends ElementType>(type: T, initial?: ElementOf<T>, options?: ValueOptions): LockedValue<NameOf<T>>;
   /** Makes a record. */
   new <F extends Fields>(type: StructType<F>, initial?: Partial<RecordOf<F>>, options?: ValueOptions): LockedRecord<F> & RecordOf<F>;
 }
@@ -320,8 +346,10 @@ const makers = valueMakers(defaultHome);
  * ```
  */
 export const Value: ValueMaker = makers.Value;
-/** A value with a lock, as {@linkcode Value} makes it. */
-export type Value<T extends ElementType = ElementType> = LockedValue<T>;
+/** A value with a lock, as {@linkcode Value} makes it: of a type, `Value<"int32">`, or of records, `Value<typeof Point>`. */
+export type Value<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? LockedValue<NameOf<T> & ElementName>
+  : [T] extends [StructType<infer F>] ? LockedRecord<F> & RecordOf<F>
+  : never;
 
 /**
  * Makes a value in shared memory, without a lock. With or without `new`.
@@ -332,8 +360,10 @@ export type Value<T extends ElementType = ElementType> = LockedValue<T>;
  * @throws {UnsupportedError} No memory is shared there.
  */
 export const RawValue: RawValueMaker = makers.RawValue;
-/** A value without a lock, as {@linkcode RawValue} makes it. */
-export type RawValue<T extends ElementType = ElementType> = SharedValue<T>;
+/** A value without a lock, as {@linkcode RawValue} makes it: of a type, `RawValue<"int32">`, or of records, `RawValue<typeof Point>`. */
+export type RawValue<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? SharedValue<NameOf<T> & ElementName>
+  : [T] extends [StructType<infer F>] ? SharedRecord<F> & RecordOf<F>
+  : never;
 
 registerHandle(VALUE, (words, context, parts) => {
   const { type, lock } = parts as { type: ElementType; lock: LockPart };

@@ -68,7 +68,8 @@ eachMethod("maps zip their iterables, in order, lazily", (ctx) =>
       assert.deepEqual(await gather(executor.map(work.add, range(40), range(60), { chunksize })), range(40).map((n) => 2 * n));
     }
     assert.deepEqual(await gather(executor.map(work.squareLater, range(10))), range(10).map((n) => n ** 2));
-    assert.deepEqual(await gather(executor.map(work.add)), []);
+    const add: mp.Target = work.add;
+    assert.deepEqual(await gather(executor.map(add)), []);
     async function* late() {
       for (const n of range(5)) yield await Promise.resolve(n);
     }
@@ -78,7 +79,7 @@ eachMethod("maps zip their iterables, in order, lazily", (ctx) =>
     }
     await fails(() => executor.map(work.square, [1], { buffersize: "foo" as never }), TypeError);
     await fails(() => executor.map(work.square, [1], { wait: 1 } as never), TypeError);
-    await fails(() => executor.map(work.square, 5 as never, [1]), TypeError);
+    await fails(() => executor.map(work.add, 5 as never, [1]), TypeError);
     for (const buffersize of [1, 2, 4, 8]) {
       let taken = 0;
       const endless = (function* () {
@@ -170,10 +171,11 @@ eachMethod(
             fail("open");
             return iterator;
           };
-          return { [isAsync ? Symbol.asyncIterator : Symbol.iterator]: begin } as unknown as Iterable<unknown>;
+          return { [isAsync ? Symbol.asyncIterator : Symbol.iterator]: begin } as unknown as Iterable<number>;
         };
-        const error = (...sources: Iterable<unknown>[]) => fails(() => gather(executor.map(work.same, ...sources)), SyntaxError);
-        assert.deepEqual(await gather(executor.map(work.add, source("a", "endless"), source("b", "short"), source("c", "endless"))), [
+        const add: mp.Target = work.add, same: mp.Target = work.same;
+        const error = (...sources: Iterable<number>[]) => fails(() => gather(executor.map(same, ...sources)), SyntaxError);
+        assert.deepEqual(await gather(executor.map(add, source("a", "endless"), source("b", "short"), source("c", "endless"))), [
           0,
           2,
         ]);

@@ -168,8 +168,9 @@ test("the types are those that the documentation promises", async () => {
   const directory = await installed();
   // tsd looks for itself beside the tests.
   await Deno.symlink(`${ROOT}node_modules/tsd`, `${directory}/node_modules/tsd`);
-  await Deno.copyFile(`${ROOT}tests/types/index.test-d.ts`, `${directory}/index.test-d.ts`);
-  await succeed(["tsd", "--typings", `node_modules/${NAME}/mod.d.ts`, "--files", "index.test-d.ts"], directory);
+  const files = [...Deno.readDirSync(`${ROOT}tests/types`)].map(({ name }) => name);
+  for (const file of files) await Deno.copyFile(`${ROOT}tests/types/${file}`, `${directory}/${file}`);
+  await succeed(["tsd", "--typings", `node_modules/${NAME}/mod.d.ts`, ...files.flatMap((file) => ["--files", file])], directory);
   await Deno.remove(`${directory}/node_modules/tsd`);
 }, LONG);
 

@@ -266,7 +266,7 @@ test("what is moved in one call is copied in the next", async () => {
   const ctx = mp.getContext("thread");
   await withPool(ctx, 1, async (pool) => {
     const bytes = new Uint8Array(100).fill(7);
-    await fails(() => pool.apply(work.same, [bytes, () => {}], { transfer: [bytes.buffer] }), mp.DataCloneError);
+    await fails(() => pool.apply(work.same, [[bytes, () => {}]], { transfer: [bytes.buffer] }), mp.DataCloneError);
     assert.equal(await pool.apply(work.lengthOf, [bytes]), 100);
     assert.equal(bytes.length, 100);
     // Of what is not among the arguments nothing is moved.

@@ -95,14 +95,14 @@ eachMethod("a task that was given what is closed before it is sent fails alone",
 
 const ENDINGS: {
   name: string;
-  fn: () => unknown;
+  fn: mp.Target;
   args?: unknown[];
   exitcode: (ctx: mp.Context) => number | null;
   methods: mp.StartMethod[];
 }[] = [
-  { name: "exits with 0", fn: work.exit as never, args: [0], exitcode: () => 0, methods: OWN },
-  { name: "exits with 1", fn: work.exit as never, args: [1], exitcode: () => 1, methods: OWN },
-  { name: "exits with 7", fn: work.exit as never, args: [7], exitcode: () => 7, methods: OWN },
+  { name: "exits with 0", fn: work.exit, args: [0], exitcode: () => 0, methods: OWN },
+  { name: "exits with 1", fn: work.exit, args: [1], exitcode: () => 1, methods: OWN },
+  { name: "exits with 7", fn: work.exit, args: [7], exitcode: () => 7, methods: OWN },
   { name: "is killed", fn: work.killed, exitcode: () => -9, methods: ["process"] },
   { name: "is terminated by itself", fn: work.terminated, exitcode: () => -15, methods: ["process"] },
   { name: "throws in its back", fn: work.throwMeanwhile, exitcode: () => 1, methods: OWN },

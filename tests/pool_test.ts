@@ -429,7 +429,10 @@ eachMethod("a map with a failing call makes the other calls all the same", (ctx)
     const seen = new ctx.Queue<number>();
     const progress: mp.Progress[] = [];
     const items = range(12).map((n) => [seen, n] as const);
-    await fails(() => pool.starmap(work.putInto, [...items.slice(0, 3), [null, 0], ...items.slice(3)], { chunksize: 2 }), TypeError);
+    await fails(
+      () => pool.starmap(work.putInto, [...items.slice(0, 3), [null as never, 0], ...items.slice(3)], { chunksize: 2 }),
+      TypeError,
+    );
     const got: number[] = [];
     while (got.length < 12) got.push(await seen.get());
     assert.deepEqual(got.sort((a, b) => a - b), range(12));
@@ -569,7 +572,7 @@ eachMethod("a map that is given up while its items are read calls nothing more",
     const { done } = pool.stats();
     // By its signal, by what cannot be sent, and by whoever has its results.
     await fails(() => pool.map(work.same, range(8).map(item), { signal, chunksize: 2 }), RangeError);
-    await fails(() => pool.map(work.sleep, [60_000, () => 0], { chunksize: 1, grace: 10 }), mp.DataCloneError);
+    await fails(() => pool.map(work.sleep, [60_000, (() => 0) as never], { chunksize: 1, grace: 10 }), mp.DataCloneError);
     // Of a function that nobody knows yet, two chunks are read at the call.
     const map: mp.AsyncResult<unknown> = pool.map(work.sleepFor, range(8).map(item), { chunksize: 1 });
     end = () => map.cancel();

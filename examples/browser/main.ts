@@ -18,7 +18,7 @@ const chooser = element<HTMLInputElement>("workers"), bars = element("bars"), st
 const isShared = mp.capabilities().sharedMemory.thread;
 const cores = navigator.hardwareConcurrency;
 
-let view = START, pool: mp.Pool | null = null, picture: mp.Array<"uint8"> | null = null;
+let view = START, pool: mp.Pool | null = null, picture: mp.RawArray<"uint8"> | null = null;
 let drawing = new AbortController();
 /** How long each worker has computed for this view, in milliseconds. */
 const busy = new Map<string, number>();
@@ -51,7 +51,7 @@ function fit(): void {
   else if (canvas.width > 0) view = { ...view, scale: view.scale * canvas.width / width };
   canvas.width = width;
   canvas.height = height;
-  picture = isShared ? mp.Array("uint8", width * height * 4, { lock: false }) : null;
+  picture = isShared ? mp.RawArray("uint8", width * height * 4) : null;
 }
 
 /** The tiles, those in the middle first. */

@@ -63,7 +63,7 @@ function paint(
 
 /** Draws a tile into the shared picture. */
 export function draw(
-  picture: mp.Array<"uint8">,
+  picture: mp.RawArray<"uint8">,
   size: readonly [width: number, height: number],
   view: View,
   tile: Tile,
