@@ -248,6 +248,16 @@ test("deno add npm:… and no node_modules is enough on Deno", async () => {
   }
 }, LONG);
 
+test("a child finds the package on Deno where its parent may read nothing", async () => {
+  const directory = await installed();
+  await Deno.writeTextFile(
+    `${directory}/unread.mjs`,
+    `import { Process } from "${NAME}";\nconsole.log("exit code", await new Process({ target: () => 1 }).start().join());\n`,
+  );
+  const command = [Deno.execPath(), "run", "--no-prompt", "--allow-run", "--allow-ffi", "unread.mjs"];
+  assert.include(await succeed(command, directory), "exit code 0");
+}, LONG);
+
 test("the README's table of runtimes is true", async () => {
   const directory = await installed();
   const rows = [...readme.matchAll(/^\| (Node|Bun|Deno)([^|]*) \| ((?:process|thread|inline)[^|]*) \| (yes|no) \| ([^|]*)\|$/gm)];
