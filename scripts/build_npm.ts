@@ -40,6 +40,9 @@ const KEYWORDS = [
   "bun",
 ];
 
+/** Node shows the whole line that an uncaught error was thrown from. */
+const LINE_LIMIT = "--line-limit=160";
+
 const ENGINES = { node: ">=22.18.0", deno: ">=2.9.0", bun: ">=1.4.0" };
 
 /** Builds the package into a directory, and returns the tarball's path. */
@@ -101,6 +104,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     "--format=esm",
     "--platform=node",
     "--target=esnext",
+    LINE_LIMIT,
     // Names are seen: of processes, of errors.
     "--keep-names",
     // Bun reads all of it at each start, at some 10 MB/s.
@@ -126,18 +130,22 @@ async function bundle(directory: string, bundled: string): Promise<void> {
   await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
 }
 
-/** Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. */
+/**
+ * Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. Classes that speak of themselves
+ * get their own name back, which engines show.
+ */
 async function nameFewer(directory: string): Promise<void> {
   const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0?target:");
   let count = 0;
   for (const inside of [directory, `${directory}/adapters`]) {
     for await (const { name } of Deno.readDir(inside)) {
       if (!name.endsWith(".js")) continue;
-      const text = await Deno.readTextFile(`${inside}/${name}`);
+      let text = await Deno.readTextFile(`${inside}/${name}`);
       if (text.includes(every)) count++;
+      for (const [, own] of text.matchAll(/\b(\w+)=\s*class _\1\b/g)) text = text.replaceAll(new RegExp(`\\b_${own}\\b`, "g"), own);
       // Of declared functions, by themselves, or before or after others in a list.
-      const shorter = text.replace(every, few).replace(/__name\((\w+),"\1"\),|,__name\((\w+),"\2"\)|__name\((\w+),"\3"\);?/g, "");
-      await Deno.writeTextFile(`${inside}/${name}`, shorter);
+      const declared = /__name\(\s*(\w+),\s*"\1"\),|,\s*__name\(\s*(\w+),\s*"\2"\)|__name\(\s*(\w+),\s*"\3"\);?/g;
+      await Deno.writeTextFile(`${inside}/${name}`, text.replace(every, few).replace(declared, ""));
     }
   }
   if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
@@ -186,6 +194,7 @@ async function resolve(directory: string): Promise<void> {
     "--splitting",
     "--format=esm",
     "--target=esnext",
+    LINE_LIMIT,
     "--conditions=browser",
     "--minify",
     "--log-override:unsupported-dynamic-import=silent",

@@ -130,6 +130,13 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   assert.isUndefined(manifest.dependencies);
 }, LONG);
 
+test("no line of it is so long that an uncaught error fills the screen", async () => {
+  const tar = await tarball(), files = await succeed(["tar", "-tzf", tar], place);
+  const scripts = files.trimEnd().split("\n").filter((file) => file.endsWith(".js"));
+  assert.isNotEmpty(scripts);
+  for (const line of (await succeed(["tar", "-xzOf", tar, ...scripts], place)).split("\n")) assert.isBelow(line.length, 800, line);
+}, LONG);
+
 const ENVIRONMENTS: readonly (readonly [conditions: string, adapter: string])[] = [
   ["node", "node"],
   ["deno,node", "deno"],
