@@ -21,7 +21,7 @@ interface Manifest {
 const INSIDE = ["worker", "node", "deno", "bun", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
-  "Python's multiprocessing for JavaScript: processes, pipes and queues over Node.js, Deno and Bun, with memory shared between processes";
+  "Python's multiprocessing for JavaScript: pools, processes, queues and shared memory on Node.js, Deno and Bun, in browsers and on edge runtimes";
 
 const KEYWORDS = [
   "multiprocessing",
@@ -29,6 +29,8 @@ const KEYWORDS = [
   "child-process",
   "worker",
   "worker-threads",
+  "web-worker",
+  "pool",
   "parallel",
   "concurrency",
   "queue",
@@ -38,6 +40,8 @@ const KEYWORDS = [
   "node",
   "deno",
   "bun",
+  "browser",
+  "edge",
 ];
 
 /** Node shows the whole line that an uncaught error was thrown from. */
