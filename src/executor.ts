@@ -12,6 +12,7 @@ import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
+import { printAs } from "./printed.ts";
 import type { Target } from "./process.ts";
 
 /** How an executor is made: as a pool is, but workers are started as they are needed. */
@@ -169,6 +170,10 @@ export class ProcessPoolExecutor {
   /** Shuts it down, and waits until all calls are made, as Python's `with` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  static {
+    printAs(this.prototype, (executor) => `maxWorkers=${executor.#core.size} calls=${executor.#core.outstanding}`);
   }
 
   #check(): void {

@@ -18,6 +18,7 @@ import {
   SEND_ENCODED,
 } from "./home.ts";
 import type { WaitOptions } from "./attempt.ts";
+import { printAs } from "./printed.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -220,6 +221,13 @@ export class Connection implements SharedObject {
   /** The messages, until the other end closes. */
   [Symbol.asyncIterator](): AsyncIterableIterator<unknown, void, void> {
     return new Received(() => this.recv(), (error) => error instanceof EOFError);
+  }
+
+  static {
+    printAs(this.prototype, (end) => {
+      if (end.closed) return "closed";
+      return [end.readable && "readable", end.writable && "writable"].filter(Boolean).join(" ");
+    });
   }
 
   /** What travels of it. @internal */

@@ -9,6 +9,7 @@ import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { isSignal } from "./host.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
+import { printAs } from "./printed.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
 import { tell } from "./log.ts";
@@ -305,18 +306,21 @@ export class Process<A extends any[] = any[]> {
     await this.join().catch(() => null);
   }
 
-  /** How it stands, for people. */
-  toString(): string {
-    const state = this.#closed
-      ? "closed"
-      : this.#running === null
-      ? "initial"
-      : this.#code() === null
-      ? "started"
-      : `stopped exitcode=${this.#code()}`;
-    return `<${this.constructor.name} name='${this.#name}'${this.#running?.pid ? ` pid=${this.#running.pid}` : ""} ${state}${
-      this.#daemon ? " daemon" : ""
-    }>`;
+  static {
+    printAs(this.prototype, (process) => {
+      const code = process.#code(), pid = process.#running?.pid;
+      const state = process.#closed
+        ? "closed"
+        : process.#running === null
+        ? "initial"
+        : process.#failure !== null
+        ? "failed"
+        : code === null
+        ? "started"
+        : `stopped exitcode=${code}`;
+      const daemon = process.#daemon ? " daemon" : "";
+      return `name='${process.#name}'${pid ? ` pid=${pid}` : ""} parent=${process.#scene.self.pid} ${state}${daemon}`;
+    });
   }
 
   #plan(): Launch {

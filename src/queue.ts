@@ -9,6 +9,7 @@ import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import type { WaitOptions } from "./attempt.ts";
+import { printAs } from "./printed.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
@@ -139,6 +140,14 @@ abstract class AnyQueue<T> implements SharedObject {
     const messages = this.use("get from");
     if (timeout === undefined || timeout > 0) mayBlock(this.messages, "getSync");
     return messages.getSync(timeout, empty(timeout)) as T;
+  }
+
+  static {
+    printAs(this.prototype, (queue) => {
+      if (queue.#closed) return "closed";
+      const { maxsize, size } = queue.messages;
+      return `size=${size}${maxsize > 0 ? ` maxsize=${maxsize}` : ""}`;
+    });
   }
 
   #checkOpen(action: string): void {

@@ -213,6 +213,19 @@ for (const runtime of found) {
   }, LONG);
 }
 
+for (const runtime of found) {
+  test(`a console prints what objects are on ${runtime.name}`, async () => {
+    const directory = await installed();
+    await Deno.writeTextFile(
+      `${directory}/printed.mjs`,
+      `import * as mp from "${NAME}";\nclass Mine extends mp.Queue { toString() { return "mine"; } }\n` +
+        'console.log(new mp.Process({ name: "bob" }), { queue: new mp.Queue() }, new Mine());\n',
+    );
+    const output = (await succeed([runtime.path, ...runtime.args, "printed.mjs"], directory)).replace(/\s+/g, " ").replace(",", "");
+    assert.match(output, /^<Process name='bob' parent=\d+ initial> { queue: <Queue size=0> } mine $/);
+  }, LONG);
+}
+
 for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].includes(name))) {
   test(`a child on each other runtime finds the package, from ${runtime.name}`, async () => {
     const output = await succeed([runtime.path, ...runtime.args, "cross_runtime.ts"], await installed());
