@@ -44,6 +44,9 @@ const KEYWORDS = [
   "edge",
 ];
 
+/** What the README leads to: the package has no other place for it. */
+const PAGES = ["docs", "examples", "bench/RESULTS.md", "bench/charts"];
+
 /** Node shows the whole line that an uncaught error was thrown from. */
 const LINE_LIMIT = "--line-limit=160";
 
@@ -60,6 +63,7 @@ export async function buildNpm(directory: string): Promise<string> {
     await bundle(`${work}/package`, `${work}/bundled`);
     await complete(`${work}/package`);
     await resolve(`${work}/package`);
+    await addPages(`${work}/package`, manifest.name);
     await Deno.mkdir(directory, { recursive: true });
     // npm writes the file that it would publish, and names it.
     const out = await run(
@@ -206,6 +210,18 @@ async function resolve(directory: string): Promise<void> {
     "--outdir=browser",
   ], directory);
   await Deno.writeTextFile(`${directory}/browser/mod.d.ts`, 'export * from "../mod.js";\n');
+}
+
+/** Adds what is to be read. Examples that name the sources name the package there. */
+async function addPages(directory: string, name: string): Promise<void> {
+  await Deno.mkdir(`${directory}/bench`);
+  for (const page of PAGES) await run(["cp", "-r", `${ROOT}${page}`, `${directory}/${page}`], ROOT);
+  for (const inside of ["browser", "edge-batch"]) {
+    for await (const { name: file } of Deno.readDir(`${directory}/examples/${inside}`)) {
+      const path = `${directory}/examples/${inside}/${file}`, text = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, text.replaceAll("../../mod.ts", name).replaceAll("../../adapters/worker.ts", `${name}/worker`));
+    }
+  }
 }
 
 async function run([command, ...args]: string[], cwd: string): Promise<string> {

@@ -119,7 +119,10 @@ test("the tarball holds what a user needs, and nothing else", async () => {
     "src/process.d.ts",
   ]);
   for (const file of files) {
-    assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser)\/[\w-]+\.js)$/);
+    assert.match(
+      file,
+      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser)\/[\w-]+\.js|(docs|examples|bench)\/.+)$/,
+    );
   }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
@@ -128,6 +131,20 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   assert.includeMembers(files, Object.values<string>(manifest.imports["#adapter"]).map((path) => path.slice(2)));
   assert.deepEqual(Object.keys(manifest.optionalDependencies), ["koffi"]);
   assert.isUndefined(manifest.dependencies);
+}, LONG);
+
+test("its pages lead nowhere that is not in it", async () => {
+  const tar = await tarball(), files = (await succeed(["tar", "-tzf", tar], place)).trimEnd().split("\n");
+  let count = 0;
+  for (const page of files.filter((file) => file.endsWith(".md"))) {
+    const text = await succeed(["tar", "-xzOf", tar, page], place);
+    for (const [, link] of text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)) {
+      const path = new URL(link, `file:///${page}`).pathname.slice(1);
+      assert.isTrue(files.some((file) => file === path || file.startsWith(`${path}/`)), `${page} leads to ${link}`);
+      count++;
+    }
+  }
+  assert.isAtLeast(count, 10);
 }, LONG);
 
 test("no line of it is so long that an uncaught error fills the screen", async () => {
