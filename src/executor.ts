@@ -80,6 +80,7 @@ export class ProcessPoolExecutor {
    * @return Its future: the result, or what the function throws; {@linkcode WorkerDiedError} if the worker dies.
    * @throws {ProcessError} At the call, as what follows: the executor was shut down.
    * @throws {DataCloneError} An argument cannot travel.
+   * @throws {TypeError} This is no function, and no reference to one.
    * @throws {TargetError} A worker could not find the function.
    * @throws {Full} `maxQueue` calls wait already.
    */

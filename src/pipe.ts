@@ -291,6 +291,9 @@ export class Connection implements SharedObject {
 /**
  * Makes a pipe.
  *
+ * @param options `duplex`: whether both ends send and receive, true by default; `capacity`: bytes of messages in each direction that are accepted before anybody receives, 1 MiB by default.
+ * @throws {TypeError} `duplex` is not a boolean.
+ * @throws {RangeError} `capacity` is not a whole number from 1 to 2^30.
  * @return Its ends. Of a simplex pipe the first receives and the second sends.
  */
 export function Pipe(options?: PipeOptions): [Connection, Connection] {

@@ -42,7 +42,7 @@ export interface ProcessOptions<A extends any[] = any[]> {
   stdio?: "inherit" | "pipe" | "ignore";
   /** Deno: what it may do, by default all that this process may do as a whole. */
   permissions?: Permissions;
-  /** Limits of its heap, in MiB. */
+  /** Limits of its heap, in MiB: of processes on Node and Deno, of threads on Node. */
   resourceLimits?: { maxOldSpaceMb?: number };
   /** Aborting it terminates the process. */
   signal?: AbortSignal;
@@ -98,6 +98,7 @@ export class Process<A extends any[] = any[]> {
    *
    * @param options What it runs, and how.
    * @param method What it is, by default that of the default context. A context's own class gives its.
+   * @throws {TypeError} An option is of a wrong type.
    */
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
     checkOptions(options);
@@ -121,6 +122,7 @@ export class Process<A extends any[] = any[]> {
    * @throws {TargetError} The function cannot be found by a child.
    * @throws {DataCloneError} An argument cannot travel.
    * @throws {ProcessError} It was started before; or this process may not start any.
+   * @throws {UnsupportedError} An option asks for what this start method or runtime does not have.
    */
   start(): this {
     this.#checkOpen("start");
