@@ -1,5 +1,5 @@
 /**
- * Python's `multiprocessing` for JavaScript: processes, queues and pipes over Node.js, Deno and Bun.
+ * Python's `multiprocessing` for JavaScript: pools, processes, queues and shared memory on Node.js, Deno and Bun, in browsers and on edge runtimes.
  *
  * @example
  * ```ts

@@ -105,7 +105,7 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
   }
   const args: string[] = [];
   if (runtime === "deno") {
-    args.push("run", "--no-prompt", ...configFlags(facts.config()));
+    args.push("run", "--no-prompt", ...configFlags(facts.config(), entry()));
     if (plan.permissions === "inherit") args.push(...facts.permissions());
     else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => `--${flag.replace(/^--/, "")}`));
     if (heapMb !== undefined) args.push(`--v8-flags=--max-old-space-size=${heapMb}`);

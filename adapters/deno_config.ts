@@ -25,8 +25,14 @@ export function denoConfig(main: string, cwd: string, exists: (path: string) => 
   }
 }
 
-/** The flags by which Deno uses that file. Beside a `package.json` alone, packages are looked for in `node_modules`, as on Node. */
-export function configFlags(config: string | null): string[] {
-  if (config === null) return ["--no-config"];
-  return config.endsWith("/package.json") ? ["--no-config", "--node-modules-dir=manual"] : [`--config=${config}`];
+/**
+ * The flags by which Deno uses that file. Beside a `package.json` alone, packages are looked for in `node_modules`, as on Node. So they are where no file can be read,
+ * but the library itself lies there: its own imports must be found.
+ *
+ * @param library A URL in it.
+ */
+export function configFlags(config: string | null, library: string): string[] {
+  const isInstalled = config === null ? library.includes("/node_modules/") : config.endsWith("/package.json");
+  if (isInstalled) return ["--no-config", "--node-modules-dir=manual"];
+  return config === null ? ["--no-config"] : [`--config=${config}`];
 }

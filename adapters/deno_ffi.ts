@@ -60,12 +60,22 @@ export function loadForeign(): DenoForeign {
     symbols.epollWaitLater = { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true };
     symbols.syscallLater = { name: "syscall", parameters: types(CALLS.syscall[0]), result: "i32", nonblocking: true };
     const bound = Deno.dlopen(name, symbols).symbols as unknown as Libc & Epoll & Pick<DenoForeign, "syscallLater">;
-    const { mmap, syscallLater } = bound;
-    const libc: Libc = { ...bound, mmap: (...args) => Number(mmap(...args)) };
+    const { syscallLater } = bound;
+    const libc = withPlainNumbers(bound);
     const view = (address: number, length: number) =>
       length === 0 ? new ArrayBuffer(0) : Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(BigInt(address))!, length);
     return { libc, numbers, view, readiness: new Readiness(bound, machine), syscallLater };
   });
+}
+
+/** 64-bit results are `bigint` there. */
+function withPlainNumbers(bound: Libc): Libc {
+  const libc = { ...bound } as unknown as Record<string, (...args: unknown[]) => unknown>;
+  for (const [name, [, result]] of Object.entries(CALLS)) {
+    const call = libc[name];
+    if (result === "address") libc[name] = (...args) => Number(call(...args));
+  }
+  return libc as unknown as Libc;
 }
 
 /** What waits for many descriptors at a time. */

@@ -21,7 +21,7 @@ interface Manifest {
 const INSIDE = ["worker", "node", "deno", "bun", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
-  "Python's multiprocessing for JavaScript: processes, pipes and queues over Node.js, Deno and Bun, with memory shared between processes";
+  "Python's multiprocessing for JavaScript: pools, processes, queues and shared memory on Node.js, Deno and Bun, in browsers and on edge runtimes";
 
 const KEYWORDS = [
   "multiprocessing",
@@ -29,6 +29,8 @@ const KEYWORDS = [
   "child-process",
   "worker",
   "worker-threads",
+  "web-worker",
+  "pool",
   "parallel",
   "concurrency",
   "queue",
@@ -38,7 +40,15 @@ const KEYWORDS = [
   "node",
   "deno",
   "bun",
+  "browser",
+  "edge",
 ];
+
+/** What the README leads to: the package has no other place for it. */
+const PAGES = ["docs", "examples", "bench/RESULTS.md", "bench/charts"];
+
+/** Node shows the whole line that an uncaught error was thrown from. */
+const LINE_LIMIT = "--line-limit=160";
 
 const ENGINES = { node: ">=22.18.0", deno: ">=2.9.0", bun: ">=1.4.0" };
 
@@ -53,6 +63,7 @@ export async function buildNpm(directory: string): Promise<string> {
     await bundle(`${work}/package`, `${work}/bundled`);
     await complete(`${work}/package`);
     await resolve(`${work}/package`);
+    await addPages(`${work}/package`, manifest.name);
     await Deno.mkdir(directory, { recursive: true });
     // npm writes the file that it would publish, and names it.
     const out = await run(
@@ -101,6 +112,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     "--format=esm",
     "--platform=node",
     "--target=esnext",
+    LINE_LIMIT,
     // Names are seen: of processes, of errors.
     "--keep-names",
     // Bun reads all of it at each start, at some 10 MB/s.
@@ -126,18 +138,22 @@ async function bundle(directory: string, bundled: string): Promise<void> {
   await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
 }
 
-/** Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. */
+/**
+ * Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. Classes that speak of themselves
+ * get their own name back, which engines show.
+ */
 async function nameFewer(directory: string): Promise<void> {
   const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0?target:");
   let count = 0;
   for (const inside of [directory, `${directory}/adapters`]) {
     for await (const { name } of Deno.readDir(inside)) {
       if (!name.endsWith(".js")) continue;
-      const text = await Deno.readTextFile(`${inside}/${name}`);
+      let text = await Deno.readTextFile(`${inside}/${name}`);
       if (text.includes(every)) count++;
+      for (const [, own] of text.matchAll(/\b(\w+)=\s*class _\1\b/g)) text = text.replaceAll(new RegExp(`\\b_${own}\\b`, "g"), own);
       // Of declared functions, by themselves, or before or after others in a list.
-      const shorter = text.replace(every, few).replace(/__name\((\w+),"\1"\),|,__name\((\w+),"\2"\)|__name\((\w+),"\3"\);?/g, "");
-      await Deno.writeTextFile(`${inside}/${name}`, shorter);
+      const declared = /__name\(\s*(\w+),\s*"\1"\),|,\s*__name\(\s*(\w+),\s*"\2"\)|__name\(\s*(\w+),\s*"\3"\);?/g;
+      await Deno.writeTextFile(`${inside}/${name}`, text.replace(every, few).replace(declared, ""));
     }
   }
   if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
@@ -186,6 +202,7 @@ async function resolve(directory: string): Promise<void> {
     "--splitting",
     "--format=esm",
     "--target=esnext",
+    LINE_LIMIT,
     "--conditions=browser",
     "--minify",
     "--log-override:unsupported-dynamic-import=silent",
@@ -193,6 +210,18 @@ async function resolve(directory: string): Promise<void> {
     "--outdir=browser",
   ], directory);
   await Deno.writeTextFile(`${directory}/browser/mod.d.ts`, 'export * from "../mod.js";\n');
+}
+
+/** Adds what is to be read. Examples that name the sources name the package there. */
+async function addPages(directory: string, name: string): Promise<void> {
+  await Deno.mkdir(`${directory}/bench`);
+  for (const page of PAGES) await run(["cp", "-r", `${ROOT}${page}`, `${directory}/${page}`], ROOT);
+  for (const inside of ["browser", "edge-batch"]) {
+    for await (const { name: file } of Deno.readDir(`${directory}/examples/${inside}`)) {
+      const path = `${directory}/examples/${inside}/${file}`, text = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, text.replaceAll("../../mod.ts", name).replaceAll("../../adapters/worker.ts", `${name}/worker`));
+    }
+  }
 }
 
 async function run([command, ...args]: string[], cwd: string): Promise<string> {

@@ -25,6 +25,7 @@ import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { printAs } from "./printed.ts";
 import type { TargetSpec, TaskReference } from "./target.ts";
 
 /** Codec number. */
@@ -190,6 +191,13 @@ export class Barrier implements SharedObject {
   /** What travels of it. @internal */
   [HANDLE](): Handle {
     return { kind: BARRIER, words: this.#place.handle(), parts: { action: this.#action?.toSpec() ?? null, timeout: this.#timeout } };
+  }
+
+  static {
+    printAs(this.prototype, (barrier) => {
+      const now = barrier.#place.looks(() => barrier.broken ? "broken" : `waiting=${barrier.nWaiting}`);
+      return `parties=${barrier.parties} ${now}`;
+    });
   }
 
   #load(word: number): number {

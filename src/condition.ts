@@ -29,6 +29,7 @@ import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { printAs } from "./printed.ts";
 
 /** Codec number. */
 const CONDITION = 10;
@@ -113,6 +114,10 @@ export class Condition implements SharedObject {
   /** Whether anybody holds its lock; see {@linkcode Lock.locked}. */
   locked(): boolean {
     return this.#lock.locked();
+  }
+
+  static {
+    printAs(this.prototype, (condition) => condition.#place.looks(() => String(condition.#lock)));
   }
 
   /** Runs `body` with its lock taken; see {@linkcode Lock.withLock}. */

@@ -1,5 +1,5 @@
 /**
- * Contexts: the whole interface, bound to one start method.
+ * Contexts: what depends on the start method, bound to one.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { type RawValueMaker, type ValueMaker, valueMakers } from "./value.ts";
 
 const METHODS: readonly StartMethod[] = ["process", "thread", "inline"];
 
-/** The interface bound to one start method: what it makes, it makes for that. */
+/** What depends on the start method, bound to one: what a context makes, it makes for that. */
 export interface Context {
   /** {@linkcode Process} whose instances are of this start method. */
   readonly Process: typeof Process;
@@ -80,7 +80,7 @@ export interface Context {
 const contexts = new Map<StartMethod, Context>();
 
 /**
- * The interface bound to a start method. Python: `multiprocessing.get_context()`.
+ * What depends on the start method, bound to one. Python: `multiprocessing.get_context()`.
  *
  * @param method By default the default context's, which is fixed by this.
  * @throws {RangeError} There is no such method, or this runtime does not offer it.

@@ -14,6 +14,7 @@ import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { printAs } from "./printed.ts";
 
 /** Codec number. */
 const EVENT = 9;
@@ -101,6 +102,10 @@ export class Event implements SharedObject {
   /** What travels of it. @internal */
   [HANDLE](): Handle {
     return { kind: EVENT, words: this.#place.handle() };
+  }
+
+  static {
+    printAs(this.prototype, (event) => event.#place.looks(() => event.isSet() ? "set" : "unset"));
   }
 
   get #state(): number {

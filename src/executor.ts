@@ -11,6 +11,7 @@ import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
+import { printAs } from "./printed.ts";
 import type { Target } from "./process.ts";
 import type { ArgumentsOf, ResultOf, Source, Sources } from "./signature.ts";
 
@@ -81,6 +82,7 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
    * @return Its future: the result, or what the function throws; {@linkcode WorkerDiedError} if the worker dies.
    * @throws {ProcessError} At the call, as what follows: the executor was shut down.
    * @throws {DataCloneError} An argument cannot travel.
+   * @throws {TypeError} This is no function, and no reference to one.
    * @throws {TargetError} A worker could not find the function.
    * @throws {Full} `maxQueue` calls wait already.
    */
@@ -179,6 +181,10 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
   /** Shuts it down, and waits until all calls are made, as Python's `with` does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  static {
+    printAs(this.prototype, (executor) => `maxWorkers=${executor.#core.size} calls=${executor.#core.outstanding}`);
   }
 
   #check(): void {

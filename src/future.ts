@@ -9,6 +9,7 @@ import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
 import type { WaitOptions } from "./attempt.ts";
+import { printAs } from "./printed.ts";
 import { AsyncResult, cancellation, isCancellation } from "./pool_task.ts";
 
 /** What a future must be able to do to its task. */
@@ -120,6 +121,10 @@ export class Future<T = unknown> implements PromiseLike<T> {
     if (this.#state === "cancelled") this.#result.catch(() => {});
     this.#result.settle(ok, value);
     for (const callback of this.#callbacks.splice(0)) this.#call(callback);
+  }
+
+  static {
+    printAs(this.prototype, (future) => future.running() ? "running" : future.#state);
   }
 
   #call(callback: (future: Future<T>) => void): void {

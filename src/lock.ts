@@ -20,6 +20,7 @@ import * as L from "./layout.ts";
 import { PENDING } from "./attempt.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { printAs } from "./printed.ts";
 import { unregister } from "./wait_set.ts";
 
 /** Codec numbers. */
@@ -86,6 +87,10 @@ abstract class AnyLock extends Acquirable {
     this.place.check("look at");
     const { owner } = this;
     return owner > 0 && this.place.me.parker.isAlive(owner);
+  }
+
+  static {
+    printAs(this.prototype, (lock) => lock.place.looks(() => lock.locked() ? "locked" : "unlocked"));
   }
 
   /** For conditions. @internal */

@@ -18,6 +18,7 @@ import {
   SEND_ENCODED,
 } from "./home.ts";
 import type { WaitOptions } from "./attempt.ts";
+import { printAs } from "./printed.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -222,6 +223,13 @@ export class Connection implements SharedObject {
     return new Received(() => this.recv(), (error) => error instanceof EOFError);
   }
 
+  static {
+    printAs(this.prototype, (end) => {
+      if (end.closed) return "closed";
+      return [end.readable && "readable", end.writable && "writable"].filter(Boolean).join(" ");
+    });
+  }
+
   /** What travels of it. @internal */
   [HANDLE](): { kind: number; words: readonly number[] } {
     if (this.#closed) throw new ProcessError("Cannot send this connection: it is closed");
@@ -283,6 +291,9 @@ export class Connection implements SharedObject {
 /**
  * Makes a pipe.
  *
+ * @param options `duplex`: whether both ends send and receive, true by default; `capacity`: bytes of messages in each direction that are accepted before anybody receives, 1 MiB by default.
+ * @throws {TypeError} `duplex` is not a boolean.
+ * @throws {RangeError} `capacity` is not a whole number from 1 to 2^30.
  * @return Its ends. Of a simplex pipe the first receives and the second sends.
  */
 export function Pipe(options?: PipeOptions): [Connection, Connection] {

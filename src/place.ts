@@ -106,6 +106,11 @@ export class Place {
     if (this.me.isGone) throw new ProcessError(`Cannot ${action} ${this.what}: this process has ended`);
   }
 
+  /** What a console says of its object. */
+  looks(details: () => string): string {
+    return this.isClosed ? "disposed" : this.me.isGone ? "gone" : details();
+  }
+
   /** Does something to it even if it was let go of here; nothing if it is gone. */
   evenIfClosed(run: () => void): void {
     if (this.me.isGone) return;

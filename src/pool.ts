@@ -10,6 +10,7 @@ import { startMap } from "./pool_map.ts";
 import { type ImapOptions, type MapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
 import type { PoolEvent, PoolEvents, PoolStats } from "./pool_stats.ts";
 import type { AsyncResult } from "./pool_task.ts";
+import { printAs } from "./printed.ts";
 import type { Target } from "./process.ts";
 import type { StartMethod } from "./adapter.ts";
 import type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source } from "./signature.ts";
@@ -170,6 +171,10 @@ export class Pool<I extends any[] = any[]> {
    */
   join(): Promise<void> {
     return this.#core.join();
+  }
+
+  static {
+    printAs(this.prototype, (pool) => `size=${pool.size} tasks=${pool.#core.outstanding}`);
   }
 
   /** Terminates it, and waits until all workers have ended. */

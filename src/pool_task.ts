@@ -9,6 +9,7 @@ import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import type { WaitOptions } from "./attempt.ts";
 import type { ImapOptions } from "./pool_options.ts";
 import type { Piece } from "./pool_record.ts";
+import { printAs } from "./printed.ts";
 import type { Target } from "./process.ts";
 
 /** Where a task stands. */
@@ -208,6 +209,11 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
     this.#value = value;
     // Whoever cancels knows.
     if (!ok && !isCancellation(value)) OVERLOOKED.register(this, value, this);
+  }
+
+  static {
+    // Its error is not looked at by that.
+    printAs(this.prototype, (result) => ["pending", "done", "failed"][result.#state]);
   }
 
   #look(): void {

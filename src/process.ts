@@ -9,6 +9,7 @@ import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { isSignal } from "./host.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
+import { printAs } from "./printed.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
 import { tell } from "./log.ts";
@@ -41,7 +42,7 @@ export interface ProcessOptions<A extends any[] = any[]> {
   stdio?: "inherit" | "pipe" | "ignore";
   /** Deno: what it may do, by default all that this process may do as a whole. */
   permissions?: Permissions;
-  /** Limits of its heap, in MiB. */
+  /** Limits of its heap, in MiB: of processes on Node and Deno, of threads on Node. */
   resourceLimits?: { maxOldSpaceMb?: number };
   /** Aborting it terminates the process. */
   signal?: AbortSignal;
@@ -97,6 +98,7 @@ export class Process<A extends any[] = any[]> {
    *
    * @param options What it runs, and how.
    * @param method What it is, by default that of the default context. A context's own class gives its.
+   * @throws {TypeError} An option is of a wrong type.
    */
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
     checkOptions(options);
@@ -120,6 +122,7 @@ export class Process<A extends any[] = any[]> {
    * @throws {TargetError} The function cannot be found by a child.
    * @throws {DataCloneError} An argument cannot travel.
    * @throws {ProcessError} It was started before; or this process may not start any.
+   * @throws {UnsupportedError} An option asks for what this start method or runtime does not have.
    */
   start(): this {
     this.#checkOpen("start");
@@ -305,18 +308,21 @@ export class Process<A extends any[] = any[]> {
     await this.join().catch(() => null);
   }
 
-  /** How it stands, for people. */
-  toString(): string {
-    const state = this.#closed
-      ? "closed"
-      : this.#running === null
-      ? "initial"
-      : this.#code() === null
-      ? "started"
-      : `stopped exitcode=${this.#code()}`;
-    return `<${this.constructor.name} name='${this.#name}'${this.#running?.pid ? ` pid=${this.#running.pid}` : ""} ${state}${
-      this.#daemon ? " daemon" : ""
-    }>`;
+  static {
+    printAs(this.prototype, (process) => {
+      const code = process.#code(), pid = process.#running?.pid;
+      const state = process.#closed
+        ? "closed"
+        : process.#running === null
+        ? "initial"
+        : process.#failure !== null
+        ? "failed"
+        : code === null
+        ? "started"
+        : `stopped exitcode=${code}`;
+      const daemon = process.#daemon ? " daemon" : "";
+      return `name='${process.#name}'${pid ? ` pid=${pid}` : ""} parent=${process.#scene.self.pid} ${state}${daemon}`;
+    });
   }
 
   #plan(): Launch {

@@ -9,6 +9,7 @@ import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import type { WaitOptions } from "./attempt.ts";
+import { printAs } from "./printed.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
@@ -141,6 +142,14 @@ abstract class AnyQueue<T> implements SharedObject {
     return messages.getSync(timeout, empty(timeout)) as T;
   }
 
+  static {
+    printAs(this.prototype, (queue) => {
+      if (queue.#closed) return "closed";
+      const { maxsize, size } = queue.messages;
+      return `size=${size}${maxsize > 0 ? ` maxsize=${maxsize}` : ""}`;
+    });
+  }
+
   #checkOpen(action: string): void {
     if (this.#closed) throw this.#closedError(action);
   }
@@ -200,12 +209,26 @@ export class Queue<T = unknown> extends AnyQueue<T> {
     return this.putItem(item, options);
   }
 
-  /** {@linkcode Queue.put} without waiting. */
+  /**
+   * {@linkcode Queue.put} without waiting.
+   *
+   * @throws {Full} There is no room now.
+   * @throws {ShutDown} The queue was shut down.
+   * @throws {DataCloneError} The item cannot travel.
+   * @throws {UnsupportedError} The queue is not in this process's memory: it cannot answer at once.
+   */
   putNowait(item: T): void {
     this.putItemSync(item, 0);
   }
 
-  /** {@linkcode Queue.put}, blocking. */
+  /**
+   * {@linkcode Queue.put}, blocking.
+   *
+   * @throws {Full} There was no room in time.
+   * @throws {ShutDown} The queue was shut down.
+   * @throws {DataCloneError} The item cannot travel.
+   * @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory.
+   */
   putSync(item: T, options?: { timeout?: number }): void {
     this.putItemSync(item, options?.timeout);
   }
@@ -220,12 +243,24 @@ export class Queue<T = unknown> extends AnyQueue<T> {
     return this.getItem(options);
   }
 
-  /** {@linkcode Queue.get} without waiting. */
+  /**
+   * {@linkcode Queue.get} without waiting.
+   *
+   * @throws {Empty} There is no item now.
+   * @throws {ShutDown} The queue was shut down and is empty.
+   * @throws {UnsupportedError} The queue is not in this process's memory: it cannot answer at once.
+   */
   getNowait(): T {
     return this.getItemSync(0);
   }
 
-  /** {@linkcode Queue.get}, blocking. */
+  /**
+   * {@linkcode Queue.get}, blocking.
+   *
+   * @throws {Empty} None came in time; none was taken.
+   * @throws {ShutDown} The queue was shut down and is empty.
+   * @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory.
+   */
   getSync(options?: { timeout?: number }): T {
     return this.getItemSync(options?.timeout);
   }
@@ -234,6 +269,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * Puts several items, in order; resolves once all are accepted. They are copied at the call.
    *
    * @throws {Full} There was no room in time for those from some item on.
+   * @throws {ShutDown} The queue was shut down.
    * @throws {DataCloneError} An item cannot travel; none was put.
    */
   putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
@@ -248,6 +284,8 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * Gets at least one item, and as many more as are there, up to `max`.
    *
    * @throws {Empty} None came in time.
+   * @throws {ShutDown} The queue was shut down and is empty.
+   * @throws {RangeError} `max` is not a whole number from 1 on.
    */
   async getMany(max: number, options?: WaitOptions): Promise<T[]> {
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`Cannot get ${max} items: max must be a whole number from 1 on`);
@@ -316,7 +354,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
     }
   }
 
-  /** {@linkcode JoinableQueue.join}, blocking. */
+  /** {@linkcode JoinableQueue.join}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   joinSync(options?: { timeout?: number }): void {
     mayBlock(this.messages, "joinSync");
     this.use("join").joinAllSync(options?.timeout);
@@ -344,7 +382,7 @@ export class SimpleQueue<T = unknown> extends AnyQueue<T> {
     return this.putItem(item);
   }
 
-  /** {@linkcode SimpleQueue.put}, blocking. */
+  /** {@linkcode SimpleQueue.put}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   putSync(item: T): void {
     this.putItemSync(item, undefined);
   }
@@ -354,7 +392,7 @@ export class SimpleQueue<T = unknown> extends AnyQueue<T> {
     return this.getItem();
   }
 
-  /** {@linkcode SimpleQueue.get}, blocking. */
+  /** {@linkcode SimpleQueue.get}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   getSync(): T {
     return this.getItemSync(undefined);
   }

@@ -7,6 +7,7 @@ import type { Adapter, StartMethod } from "./adapter.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import { startClock } from "./clock.ts";
 import type { Home } from "./home.ts";
+import { printAs } from "./printed.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -118,6 +119,10 @@ export function isRepeating(target: string): boolean {
 /** A scene of this thread. */
 export function threadScene(world: World, self: CurrentProcess, parent: ParentProcess | null, method: StartMethod | null): Scene {
   let children = 0;
+  printAs(self, ({ name, pid, daemon }) => `name='${name}' pid=${pid} started${daemon ? " daemon" : ""}`, "CurrentProcess");
+  if (parent !== null) {
+    printAs(parent, ({ name, pid, isAlive }) => `name='${name}' pid=${pid}${isAlive() ? "" : " stopped"}`, "ParentProcess");
+  }
   const number = /-([\d:]+)$/.exec(self.name)?.[1];
   return {
     world,

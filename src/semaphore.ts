@@ -16,6 +16,7 @@ import { enter, leave } from "./monitor.ts";
 import { PENDING } from "./attempt.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
+import { printAs } from "./printed.ts";
 import { unregister } from "./wait_set.ts";
 
 /** Codec numbers. */
@@ -43,6 +44,10 @@ abstract class AnySemaphore extends Acquirable {
   release(): void {
     this.place.check("release");
     this.#releaseOne();
+  }
+
+  static {
+    printAs(this.prototype, (semaphore) => semaphore.place.looks(() => `value=${semaphore.value}`));
   }
 
   #releaseOne(): void {

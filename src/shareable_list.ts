@@ -12,6 +12,7 @@
  */
 import { registerClass } from "./codec.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
+import { printAs } from "./printed.ts";
 import { LIBRARY, SharedMemory } from "./shared_memory.ts";
 
 /** What such a list holds. */
@@ -190,6 +191,7 @@ export class ShareableList {
   }
 
   static {
+    printAs(this.prototype, (list) => `name='${list.shm.name}' length=${list.length}`);
     registerClass(LIBRARY, ShareableList, {
       encode: ({ shm }) => shm.name,
       decode: (name) => new ShareableList(null, { name: String(name) }),

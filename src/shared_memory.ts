@@ -7,6 +7,7 @@ import type { NamedBlock } from "./adapter.ts";
 import { registerClass } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { randomWord, TextEncoder } from "./host.ts";
+import { printAs } from "./printed.ts";
 import { currentScene } from "./scene.ts";
 import type { World } from "./world.ts";
 
@@ -111,12 +112,8 @@ export class SharedMemory {
     if (!this.#world.adapter.named.unlink(this.name)) throw noSuch("unlink", this.name);
   }
 
-  /** For people. */
-  toString(): string {
-    return `SharedMemory("${this.name}", size=${this.size})`;
-  }
-
   static {
+    printAs(this.prototype, (memory) => `name='${memory.name}' size=${memory.size}${memory.#buf === null ? " closed" : ""}`);
     registerClass(LIBRARY, SharedMemory, {
       encode: (memory) => ({ name: memory.name, track: memory.#track }),
       decode: (options) => new SharedMemory(options as SharedMemoryOptions),

@@ -4,6 +4,7 @@
  * @module
  */
 import { ProcessError } from "./errors.ts";
+import { printAs } from "./printed.ts";
 import { type ShareableItem, ShareableList } from "./shareable_list.ts";
 import { SharedMemory } from "./shared_memory.ts";
 
@@ -60,6 +61,13 @@ export class SharedMemoryManager {
   /** Shuts it down. */
   [Symbol.dispose](): void {
     this.shutdown();
+  }
+
+  static {
+    printAs(
+      this.prototype,
+      (manager) => manager.#blocks !== null ? `blocks=${manager.#blocks.length}` : manager.#isOver ? "over" : "initial",
+    );
   }
 
   #keep<T>(blockOf: (made: T) => SharedMemory, make: () => T): T {

@@ -15,7 +15,7 @@ export type RecordOf<F extends Fields> = { -readonly [K in keyof F]: ElementOf<F
 export type ColumnsOf<F extends Fields> = { readonly [K in keyof F]: TypedArrayOf<F[K]> };
 
 /** What a record's fields must not be called, since a shared value has members of that name. */
-const RESERVED = new Set(["getLock", "getObj", "waitFor", "waitForSync", "constructor", "__proto__", "then"]);
+const RESERVED = new Set(["getLock", "getObj", "waitFor", "waitForSync", "toString", "constructor", "__proto__", "then"]);
 /** Columns begin at multiples of this, in bytes. */
 const ALIGNMENT = 8;
 

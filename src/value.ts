@@ -20,6 +20,7 @@ import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import type { Lock, RLock } from "./lock.ts";
 import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { printAs } from "./printed.ts";
 import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type Fields, type RecordOf, StructType } from "./struct.ts";
 
@@ -160,6 +161,10 @@ export class SharedValue<out T extends ElementName = ElementName> extends AnyVal
     return this.#step((cell, index, stored) => Atomics.compareExchange(cell, index, wanted, stored), value);
   }
 
+  static {
+    printAs(this.prototype, (shared) => shared[DATA].place.looks(() => `type=${shared[TYPE].name} value=${String(shared.value)}`));
+  }
+
   /** What travels of it. @internal */
   [HANDLE](): Handle {
     const { place, lockPart: lock } = this[DATA];
@@ -211,6 +216,11 @@ export class SharedRecord<F extends Fields = Fields> extends AnyValue<RecordOf<F
   /** @internal */
   get [TYPE](): StructType<F> {
     return this.#type;
+  }
+
+  static {
+    const fields = (record: object) => Object.entries(record).map(([name, value]) => `${name}=${String(value)}`).join(" ");
+    printAs(this.prototype, (record) => record[DATA].place.looks(() => fields(record)));
   }
 
   /** What travels of it. @internal */

@@ -275,6 +275,73 @@ eachBlocking("an end of a pipe that is sent while this thread blocks is its send
   assert.equal(await child.join(), 0);
 });
 
+/** What Node's and Bun's consoles print, Deno's, and `String`. */
+function printed(object: object): string {
+  const asked = ["nodejs.util.inspect.custom", "Deno.customInspect"].map((name) =>
+    (object as Record<symbol, () => string>)[Symbol.for(name)]
+  );
+  for (const inspect of asked) assert.equal(inspect.call(object), String(object));
+  return String(object);
+}
+
+eachShared("what is printed of shared objects says how they stand, whatever became of them", async (ctx) => {
+  const point = mp.Struct({ x: "float64", on: "bool" });
+  const lock = new ctx.Lock(), value = ctx.Value("int32", 5), record = ctx.Value(point, { x: 1.5 }), semaphore = new ctx.Semaphore(2);
+  const event = new ctx.Event(), barrier = new ctx.Barrier(2), condition = new ctx.Condition(lock);
+  const objects = [lock, value, record, semaphore, event, barrier, condition];
+  assert.deepEqual(objects.map(printed), [
+    "<Lock unlocked>",
+    "<LockedValue type=int32 value=5>",
+    "<LockedRecord x=1.5 on=false>",
+    "<Semaphore value=2>",
+    "<Event unset>",
+    "<Barrier parties=2 waiting=0>",
+    "<Condition <Lock unlocked>>",
+  ]);
+  (await lock.acquire()).release();
+  const guard = lock.tryAcquire()!;
+  event.set();
+  barrier.abort();
+  assert.deepEqual([lock, event, barrier].map(printed), ["<Lock locked>", "<Event set>", "<Barrier parties=2 broken>"]);
+  guard.release();
+  for (const object of objects) object[Symbol.dispose]();
+  for (const object of objects) assert.match(printed(object), /^<\w+ (parties=2 )?disposed>$/);
+});
+
+eachMethod("what is printed of queues, pipes and processes says how they stand", async (ctx) => {
+  const queue = new ctx.Queue<number>(3), [here, there] = ctx.Pipe({ duplex: false });
+  await queue.put(1);
+  assert.deepEqual([queue, here, there].map(printed), ["<Queue size=1 maxsize=3>", "<Connection readable>", "<Connection writable>"]);
+  for (const object of [queue, here, there]) object.close();
+  assert.deepEqual([queue, here].map(printed), ["<Queue closed>", "<Connection closed>"]);
+  const child = new ctx.Process({ target: work.square, args: [2], name: "bob", daemon: true });
+  assert.match(printed(child), /^<Process name='bob' parent=\d+ initial daemon>$/);
+  await child.start().join();
+  assert.match(printed(child), /^<Process name='bob' pid=\d+ parent=\d+ stopped exitcode=0 daemon>$/);
+});
+
+eachMethod("what is printed of pools, executors and what they give says how they stand", async (ctx) => {
+  const startMethod = ctx.getStartMethod()!;
+  const pool = new mp.Pool({ processes: 2, startMethod }), executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod });
+  const result = pool.apply(work.square, [3]), future = executor.submit(work.square, 3);
+  assert.deepEqual([pool, result].map(printed), ["<Pool size=2 tasks=1>", "<AsyncResult pending>"]);
+  assert.equal(printed(executor), "<ProcessPoolExecutor maxWorkers=1 calls=1>");
+  assert.match(printed(future), /^<Future (pending|running)>$/);
+  await Promise.all([result, future]);
+  assert.deepEqual([result, future].map(printed), ["<AsyncResult done>", "<Future done>"]);
+  pool.terminate();
+  await Promise.all([pool.join(), executor.shutdown()]);
+  assert.equal(printed(pool), "<Pool size=2 tasks=0>");
+});
+
+test("a class is printed, and whatever has its looks, though it is no object of it", () => {
+  for (const cls of [mp.Process, mp.Lock, mp.LockedValue, mp.Queue, mp.Future, mp.Pool]) {
+    assert.match(printed(cls.prototype), /^<\w+>$/);
+    assert.match(printed(Object.create(cls.prototype)), /^<\w+>$/);
+  }
+  assert.match(printed(mp.currentProcess()), /^<CurrentProcess name='MainProcess' pid=\d+ started>$/);
+});
+
 test("a clock that takes the place of the runtime's is heard", async () => {
   const ctx = inline(), lock = new ctx.Lock(), guard = await lock.acquire();
   const real = { performance: globalThis.performance, setTimeout: globalThis.setTimeout };

@@ -119,7 +119,10 @@ test("the tarball holds what a user needs, and nothing else", async () => {
     "src/process.d.ts",
   ]);
   for (const file of files) {
-    assert.match(file, /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser)\/[\w-]+\.js)$/);
+    assert.match(
+      file,
+      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser)\/[\w-]+\.js|(docs|examples|bench)\/.+)$/,
+    );
   }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
@@ -128,6 +131,27 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   assert.includeMembers(files, Object.values<string>(manifest.imports["#adapter"]).map((path) => path.slice(2)));
   assert.deepEqual(Object.keys(manifest.optionalDependencies), ["koffi"]);
   assert.isUndefined(manifest.dependencies);
+}, LONG);
+
+test("its pages lead nowhere that is not in it", async () => {
+  const tar = await tarball(), files = (await succeed(["tar", "-tzf", tar], place)).trimEnd().split("\n");
+  let count = 0;
+  for (const page of files.filter((file) => file.endsWith(".md"))) {
+    const text = await succeed(["tar", "-xzOf", tar, page], place);
+    for (const [, link] of text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)) {
+      const path = new URL(link, `file:///${page}`).pathname.slice(1);
+      assert.isTrue(files.some((file) => file === path || file.startsWith(`${path}/`)), `${page} leads to ${link}`);
+      count++;
+    }
+  }
+  assert.isAtLeast(count, 10);
+}, LONG);
+
+test("no line of it is so long that an uncaught error fills the screen", async () => {
+  const tar = await tarball(), files = await succeed(["tar", "-tzf", tar], place);
+  const scripts = files.trimEnd().split("\n").filter((file) => file.endsWith(".js"));
+  assert.isNotEmpty(scripts);
+  for (const line of (await succeed(["tar", "-xzOf", tar, ...scripts], place)).split("\n")) assert.isBelow(line.length, 800, line);
 }, LONG);
 
 const ENVIRONMENTS: readonly (readonly [conditions: string, adapter: string])[] = [
@@ -207,6 +231,19 @@ for (const runtime of found) {
   }, LONG);
 }
 
+for (const runtime of found) {
+  test(`a console prints what objects are on ${runtime.name}`, async () => {
+    const directory = await installed();
+    await Deno.writeTextFile(
+      `${directory}/printed.mjs`,
+      `import * as mp from "${NAME}";\nclass Mine extends mp.Queue { toString() { return "mine"; } }\n` +
+        'console.log(new mp.Process({ name: "bob" }), { queue: new mp.Queue() }, new Mine());\n',
+    );
+    const output = (await succeed([runtime.path, ...runtime.args, "printed.mjs"], directory)).replace(/\s+/g, " ").replace(",", "");
+    assert.match(output, /^<Process name='bob' parent=\d+ initial> { queue: <Queue size=0> } mine $/);
+  }, LONG);
+}
+
 for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].includes(name))) {
   test(`a child on each other runtime finds the package, from ${runtime.name}`, async () => {
     const output = await succeed([runtime.path, ...runtime.args, "cross_runtime.ts"], await installed());
@@ -247,6 +284,16 @@ test("deno add npm:… and no node_modules is enough on Deno", async () => {
   } finally {
     await server.shutdown();
   }
+}, LONG);
+
+test("a child finds the package on Deno where its parent may read nothing", async () => {
+  const directory = await installed();
+  await Deno.writeTextFile(
+    `${directory}/unread.mjs`,
+    `import { Process } from "${NAME}";\nconsole.log("exit code", await new Process({ target: () => 1 }).start().join());\n`,
+  );
+  const command = [Deno.execPath(), "run", "--no-prompt", "--allow-run", "--allow-ffi", "unread.mjs"];
+  assert.include(await succeed(command, directory), "exit code 0");
 }, LONG);
 
 test("the README's table of runtimes is true", async () => {

@@ -66,7 +66,7 @@ eachMethod("names count the children, unless they are given", (ctx) => {
   assert.match(new Special().name, /^Special-\d+$/);
   first.name = "renamed";
   assert.equal(first.name, "renamed");
-  assert.match(String(first), /^<Process name='renamed' initial>$/);
+  assert.match(String(first), /^<Process name='renamed' parent=\d+ initial>$/);
 });
 
 test("wrong options are refused by name", async () => {

@@ -113,6 +113,14 @@ test("after unlink nobody finds it, and those who have it go on", () => {
   same.close();
 });
 
+test("its size is a number of bytes, for its maker as for others", () => {
+  const block = new mp.SharedMemory({ create: true, size: 100 }), same = new mp.SharedMemory({ name: block.name });
+  assert.strictEqual(block.size, 100);
+  assert.strictEqual(same.size, 100);
+  same.close();
+  remove(block);
+});
+
 test("a name is made once, and is the one that was given", () => {
   const name = fresh();
   const block = new mp.SharedMemory({ name, create: true, size: 1 });

@@ -443,7 +443,7 @@ eachShared("a type of records takes names and types, and refuses names that are 
   assert.deepEqual(Point.fields, { x: "float64", y: "float64", id: "int64", open: "bool" });
   assert.isTrue(Object.isFrozen(Point.fields));
   assert.instanceOf(Point, mp.StructType);
-  for (const name of ["getLock", "getObj", "waitFor", "waitForSync", "constructor", "then"]) {
+  for (const name of ["getLock", "getObj", "waitFor", "waitForSync", "toString", "constructor", "then"]) {
     assert.match((await fails(() => mp.Struct({ [name]: "int8" }), TypeError)).message, new RegExp(`"${name}": that name is taken`));
   }
   for (const wrong of [{}, null, 5, undefined]) {
