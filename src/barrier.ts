@@ -21,7 +21,7 @@ import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
@@ -112,10 +112,12 @@ export class Barrier implements SharedObject {
    * @param options `timeout` in milliseconds; `signal`. Either breaks the barrier.
    * @return A number from 0 to `parties` − 1, another for each party.
    * @throws {BrokenBarrierError} It was broken, or reset meanwhile; a party died, or its time was up.
+   * @throws {TypeError} The options are wrong; the party was not counted.
    */
   wait(options?: WaitOptions): Promise<number> {
     const place = this.#place;
     try {
+      checkWait(options);
       place.check("wait at");
       options?.signal?.throwIfAborted();
       const timeout = options?.timeout ?? this.#timeout;
@@ -138,6 +140,7 @@ export class Barrier implements SharedObject {
 
   /** {@linkcode Barrier.wait}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitSync(options?: { timeout?: number }): number {
+    checkTimeout(options);
     this.#place.check("wait at");
     const { parker } = this.#place.me;
     checkMayBlock(this.#place.me, "waitSync");

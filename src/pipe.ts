@@ -17,7 +17,7 @@ import {
   type MessagesLike,
   SEND_ENCODED,
 } from "./home.ts";
-import type { WaitOptions } from "./attempt.ts";
+import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -81,9 +81,11 @@ export class Connection implements SharedObject {
    * @throws {DataCloneError} The value cannot travel.
    * @throws {BrokenPipeError} The other end is gone.
    * @throws {TimeoutError} It was not accepted in time.
+   * @throws {TypeError} The options are wrong.
    */
   send(value: unknown, options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.#sender("send").put(value, "value", options, () => tooLate("sent", options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -101,6 +103,7 @@ export class Connection implements SharedObject {
 
   /** {@linkcode Connection.send}, blocking. */
   sendSync(value: unknown, options?: { timeout?: number }): void {
+    checkTimeout(options);
     const sender = this.#sender("send");
     mayBlock(sender, "sendSync");
     sender.putSync(value, "value", options?.timeout, () => tooLate("sent", options?.timeout));
@@ -111,9 +114,11 @@ export class Connection implements SharedObject {
    *
    * @throws {EOFError} The other end is gone, and all that it sent was received.
    * @throws {TimeoutError} Nothing came in time; nothing was taken.
+   * @throws {TypeError} The options are wrong.
    */
   recv(options?: WaitOptions): Promise<unknown> {
     try {
+      checkWait(options);
       return this.#receiver("receive").get(options, () => tooLate("received", options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -122,6 +127,7 @@ export class Connection implements SharedObject {
 
   /** {@linkcode Connection.recv}, blocking. */
   recvSync(options?: { timeout?: number }): unknown {
+    checkTimeout(options);
     const receiver = this.#receiver("receive");
     mayBlock(receiver, "recvSync");
     return receiver.getSync(options?.timeout, () => tooLate("received", options?.timeout));
@@ -131,10 +137,12 @@ export class Connection implements SharedObject {
    * Whether a message is there to be received, or the end of them. Takes nothing.
    *
    * @param options `timeout` in milliseconds, 0 by default.
+   * @throws {TypeError} The options are wrong.
    */
   poll(options?: WaitOptions): Promise<boolean> {
     try {
-      return this.#receiver("poll").poll({ timeout: 0, ...options });
+      checkWait(options);
+      return this.#receiver("poll").poll({ ...options, timeout: options?.timeout ?? 0 });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -142,6 +150,7 @@ export class Connection implements SharedObject {
 
   /** {@linkcode Connection.poll}, blocking. */
   pollSync(options?: { timeout?: number }): boolean {
+    checkTimeout(options);
     const receiver = this.#receiver("poll");
     const timeout = options?.timeout ?? 0;
     if (timeout > 0) mayBlock(receiver, "pollSync");

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { checkTimeout } from "./attempt.ts";
 import { startClock } from "./clock.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
@@ -155,9 +156,11 @@ export class Process<A extends any[] = any[]> {
    * @param options `timeout` in milliseconds.
    * @return The exit code, or null when the time is up.
    * @throws {ProcessError} It was not started, or could not be.
+   * @throws {TypeError} The options are wrong.
    */
   join(options?: { timeout?: number }): Promise<number | null> {
     try {
+      checkTimeout(options);
       this.#checkJoin();
       const code = this.#code();
       if (code !== null) return Promise.resolve(code);
@@ -196,6 +199,7 @@ export class Process<A extends any[] = any[]> {
 
   /** {@linkcode Process.join}, blocking. @throws {UnsupportedError} This thread may not block, or the kernel cannot be asked. */
   joinSync(options?: { timeout?: number }): number | null {
+    checkTimeout(options);
     this.#checkJoin();
     const code = this.#code();
     if (code !== null) return code;

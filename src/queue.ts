@@ -8,7 +8,7 @@ import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
-import type { WaitOptions } from "./attempt.ts";
+import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
@@ -73,10 +73,12 @@ abstract class AnyQueue<T> implements SharedObject {
    * Whether there is something to get, or, after a shutdown, never will be. Takes nothing.
    *
    * @param options `timeout` in milliseconds, 0 by default.
+   * @throws {TypeError} The options are wrong.
    */
   poll(options?: WaitOptions): Promise<boolean> {
     try {
-      return this.use("poll").poll({ timeout: 0, ...options });
+      checkWait(options);
+      return this.use("poll").poll({ ...options, timeout: options?.timeout ?? 0 });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -115,6 +117,7 @@ abstract class AnyQueue<T> implements SharedObject {
 
   protected putItem(item: T, options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.use("put to").put(item, "item", options, full(options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -123,6 +126,7 @@ abstract class AnyQueue<T> implements SharedObject {
 
   protected getItem(options?: WaitOptions): Promise<T> {
     try {
+      checkWait(options);
       return this.use("get from").get(options, empty(options?.timeout)) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
@@ -195,6 +199,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {Full} There was no room in time.
    * @throws {ShutDown} The queue was shut down.
    * @throws {DataCloneError} The item cannot travel.
+   * @throws {TypeError} The options are wrong.
    */
   put(item: T, options?: WaitOptions): Promise<void> {
     return this.putItem(item, options);
@@ -207,6 +212,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
 
   /** {@linkcode Queue.put}, blocking. */
   putSync(item: T, options?: { timeout?: number }): void {
+    checkTimeout(options);
     this.putItemSync(item, options?.timeout);
   }
 
@@ -215,6 +221,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    *
    * @throws {Empty} None came in time; none was taken.
    * @throws {ShutDown} The queue was shut down and is empty.
+   * @throws {TypeError} The options are wrong.
    */
   get(options?: WaitOptions): Promise<T> {
     return this.getItem(options);
@@ -227,6 +234,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
 
   /** {@linkcode Queue.get}, blocking. */
   getSync(options?: { timeout?: number }): T {
+    checkTimeout(options);
     return this.getItemSync(options?.timeout);
   }
 
@@ -235,9 +243,11 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    *
    * @throws {Full} There was no room in time for those from some item on.
    * @throws {DataCloneError} An item cannot travel; none was put.
+   * @throws {TypeError} The options are wrong; none was put.
    */
   putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.use("put to").putMany([...items], "item", options, full(options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -248,8 +258,10 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * Gets at least one item, and as many more as are there, up to `max`.
    *
    * @throws {Empty} None came in time.
+   * @throws {TypeError} The options are wrong.
    */
   async getMany(max: number, options?: WaitOptions): Promise<T[]> {
+    checkWait(options);
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`Cannot get ${max} items: max must be a whole number from 1 on`);
     return await this.use("get from").getMany(max, options, empty(options?.timeout)) as T[];
   }
@@ -307,9 +319,11 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    *
    * @throws {AbandonedError} A consumer died, or ended, between taking an item and saying that it was done.
    * @throws {TimeoutError} They were not done in time.
+   * @throws {TypeError} The options are wrong.
    */
   join(options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.use("join").joinAll(options);
     } catch (error) {
       return Promise.reject(error);
@@ -318,6 +332,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
   /** {@linkcode JoinableQueue.join}, blocking. */
   joinSync(options?: { timeout?: number }): void {
+    checkTimeout(options);
     mayBlock(this.messages, "joinSync");
     this.use("join").joinAllSync(options?.timeout);
   }
@@ -349,13 +364,19 @@ export class SimpleQueue<T = unknown> extends AnyQueue<T> {
     this.putItemSync(item, undefined);
   }
 
-  /** Gets an item. */
+  /** Gets an item. @throws {TypeError} It is given something: a simple queue's `get` has no options. */
   get(): Promise<T> {
-    return this.getItem();
+    try {
+      noOptions(arguments);
+      return this.getItem();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** {@linkcode SimpleQueue.get}, blocking. */
   getSync(): T {
+    noOptions(arguments);
     return this.getItemSync(undefined);
   }
 }
@@ -379,6 +400,13 @@ function limitsOf(options: number | QueueOptions | undefined): { maxsize: number
   }
   // Beyond what a word holds, a limit is none.
   return { maxsize: maxsize > 0 && maxsize <= LIMIT ? maxsize : 0, capacity: capacity > 0 && capacity <= LIMIT ? capacity : 0 };
+}
+
+/** One who gives a time would wait for ever. */
+function noOptions([first]: ArrayLike<unknown> & Iterable<unknown>): void {
+  if (first !== undefined) {
+    throw new TypeError("Cannot wait: get() of a SimpleQueue takes no options; use a Queue, whose get() takes { timeout, signal }");
+  }
 }
 
 function full(timeout: number | undefined): () => never {

@@ -9,7 +9,7 @@ import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import type { Lock, RLock } from "./lock.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type Fields, type RecordOf, StructType } from "./struct.ts";
 
@@ -37,10 +37,12 @@ abstract class AnyValue<V> implements SharedObject {
    *
    * @param options `timeout` in milliseconds; `signal`.
    * @return True; false when the time is up.
+   * @throws {TypeError} The options are wrong.
    */
   waitFor(predicate: (value: V) => unknown, options?: WaitOptions): Promise<boolean> {
     const { place, watchers } = this[DATA];
     try {
+      checkWait(options);
       place.check("wait for");
       options?.signal?.throwIfAborted();
       const what = this.#attempt(predicate);
@@ -54,6 +56,7 @@ abstract class AnyValue<V> implements SharedObject {
   /** {@linkcode SharedValue.waitFor}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitForSync(predicate: (value: V) => unknown, options?: { timeout?: number }): boolean {
     const { place, watchers } = this[DATA];
+    checkTimeout(options);
     place.check("wait for");
     checkMayBlock(place.me, "waitForSync");
     const what = this.#attempt(predicate);
