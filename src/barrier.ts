@@ -23,6 +23,7 @@ import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
 import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
+import { ANYTHING, check, type Checks, NUMBER } from "./options.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 import type { TargetSpec, TaskReference } from "./target.ts";
@@ -39,6 +40,8 @@ export interface BarrierOptions {
   /** How long each waits by default, in milliseconds. */
   timeout?: number;
 }
+
+const BARRIER_OPTIONS: Checks = { action: ANYTHING, timeout: [NUMBER[0], "a number of milliseconds"] };
 
 /** Where a party stands. */
 interface Arrival {
@@ -84,6 +87,7 @@ export class Barrier implements SharedObject {
    * @param options What to do when all are there; how long each waits by default.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
    * @throws {RangeError} `parties` is not a whole number from 1 on.
+   * @throws {TypeError} An option is wrong, or there is no such option.
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(parties: number, options: BarrierOptions = {}, home: Home | Received = defaultHome()) {
@@ -353,14 +357,12 @@ registerHandle(BARRIER, (words, context, parts) => {
   return new Barrier(0, { timeout }, new Received(Place.receive(words, context, "the barrier"), action));
 });
 
-function makePlace(parties: unknown, { timeout }: BarrierOptions, home: Home): Place {
+function makePlace(parties: unknown, options: BarrierOptions, home: Home): Place {
   if (typeof parties !== "number") throw new TypeError(`Cannot make a barrier: parties must be a number, it is ${String(parties)}`);
   if (!Number.isInteger(parties) || parties < 1 || parties > MOST_PARTIES) {
     throw new RangeError(`Cannot make a barrier: parties must be a whole number from 1 on, it is ${parties}`);
   }
-  if (timeout !== undefined && typeof timeout !== "number") {
-    throw new TypeError(`Cannot make a barrier: timeout must be a number of milliseconds, it is ${String(timeout)}`);
-  }
+  check(options, BARRIER_OPTIONS, "make a barrier");
   const { BARRIER_WORDS: words } = L;
   return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, byteLength: words * 4, words }, ({ words, at }) => {
     words[at + L.BARRIER_PARTIES] = parties;

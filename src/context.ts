@@ -11,7 +11,7 @@ import { ProcessError } from "./errors.ts";
 import { Event } from "./event.ts";
 import { Lock, RLock } from "./lock.ts";
 import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
-import { Pool } from "./pool.ts";
+import { checkSecond, Pool } from "./pool.ts";
 import type { PoolOptions } from "./pool_options.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
@@ -182,6 +182,7 @@ function makeContext(method: StartMethod): Context {
     },
     Pool: class extends Pool {
       constructor(options?: number | PoolOptions) {
+        checkSecond(arguments[1]);
         super(options, method);
       }
     },

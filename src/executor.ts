@@ -7,9 +7,10 @@ import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
 import type { ResultOf } from "./pool.ts";
+import { check, type Checks, shown } from "./options.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
-import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
+import { checkWorkers, POOL, type PoolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
@@ -30,7 +31,9 @@ export interface ExecutorMapOptions {
   timeout?: number;
 }
 
-const MAP = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
+const MAP: Checks = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
+const { processes: WORKERS, ...OTHERS } = POOL;
+const EXECUTOR: Checks = { maxWorkers: WORKERS, ...OTHERS, processes: "it is maxWorkers", mp_context: "it is startMethod" };
 
 /**
  * Workers that make calls, each of which has a future. Unlike Python's it goes on when a worker dies: that call's future alone fails, with {@linkcode WorkerDiedError}.
@@ -61,14 +64,9 @@ export class ProcessPoolExecutor {
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    */
   constructor(options: ExecutorOptions = {}) {
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(`Cannot make an executor: its options must be an object, they are ${String(options)}`);
-    }
-    const { maxWorkers, ...rest } = options;
-    if ("processes" in rest) throw new TypeError('Cannot make an executor: there is no option "processes"; it is maxWorkers');
-    if (maxWorkers !== undefined) check({ maxWorkers }, { maxWorkers: WHOLE }, "make an executor");
-    const checked = poolOptions({ minProcesses: 0, ...rest, ...(maxWorkers === undefined ? {} : { processes: maxWorkers }) });
-    this.#core = new PoolCore(checked, undefined, "ProcessPoolExecutor", true);
+    checkWorkers(options, EXECUTOR, "make an executor", "maxWorkers");
+    const { maxWorkers, minProcesses = 0, ...rest } = options;
+    this.#core = new PoolCore({ ...rest, minProcesses, processes: maxWorkers }, undefined, "ProcessPoolExecutor", true);
   }
 
   /**
@@ -184,7 +182,7 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
 /** One item of each, as long as all have one. */
 function together(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): Iterable<unknown[]> | AsyncIterable<unknown[]> {
   for (const source of sources) {
-    if (!isIterable(source)) throw new TypeError(`Cannot map over ${String(source)}: iterables are needed, and options after them`);
+    if (!isIterable(source)) throw new TypeError(`Cannot map over ${shown(source)}: iterables are needed, and options after them`);
   }
   const areSync = sources.every((source) => Symbol.iterator in Object(source));
   return areSync ? zip(sources as Iterable<unknown>[]) : zipAsync(sources);

@@ -8,7 +8,7 @@ import { describe } from "./error_report.ts";
 import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
-import { check, type Checks, shown } from "./options.ts";
+import { ANYTHING, check, type Checks, shown } from "./options.ts";
 import { checkWait, WAIT, type WaitOptions } from "./attempt.ts";
 import { AsyncResult, cancellation, isCancellation } from "./pool_task.ts";
 
@@ -150,7 +150,7 @@ export interface WaitedFutures<F> {
 
 const RETURN_WHEN = ["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"];
 /** Which word it is, is looked at apart. */
-const WAIT_FUTURES: Checks = { ...WAIT, returnWhen: [() => true, ""] };
+const WAIT_FUTURES: Checks = { ...WAIT, returnWhen: ANYTHING };
 
 /**
  * Waits for futures. Python: `concurrent.futures.wait`.

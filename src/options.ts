@@ -10,8 +10,32 @@ export type Check = readonly [(value: unknown) => boolean, string];
 /** Which options there are. A text in place of a check: there is no such option, and that is what to do instead. */
 export type Checks = Readonly<Record<string, Check | string>>;
 
+const isString = (value: unknown) => typeof value === "string";
+const isStrings = (value: unknown) => globalThis.Array.isArray(value) && value.every(isString);
+export const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !globalThis.Array.isArray(value);
+
+/** For what is looked at elsewhere. */
+export const ANYTHING: Check = [() => true, "anything"];
 export const BOOLEAN: Check = [(value) => typeof value === "boolean", "a boolean"];
 export const NUMBER: Check = [(value) => typeof value === "number" && !Number.isNaN(value), "a number"];
+export const STRING: Check = [isString, "a string"];
+export const STRINGS: Check = [isStrings, "an array of strings"];
+export const ENVIRONMENT: Check = [(value) => isObject(value) && Object.values(value as object).every(isString), "an object of strings"];
+export const RUNTIME: Check = oneOf("node", "deno", "bun");
+export const PERMISSIONS: Check = [
+  (value) => value === "inherit" || value === "none" || isStrings(value),
+  '"inherit", "none" or an array of strings',
+];
+export const RESOURCE_LIMITS: Check = [
+  (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
+  "an object of positive numbers",
+];
+
+/** One of some words. */
+export function oneOf(...words: string[]): Check {
+  const quoted = words.map((word) => `"${word}"`);
+  return [(value) => words.includes(value as string), `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`];
+}
 
 /** Checks options. @throws {TypeError} @throws {RangeError} One is wrong, or there is none of that name, or they are no object; the message names it. */
 export function check(options: unknown, checks: Checks, action: string): void {
@@ -30,7 +54,7 @@ export function check(options: unknown, checks: Checks, action: string): void {
     }
     if (wanted[0](value)) continue;
     const message = `Cannot ${action}: ${option} must be ${wanted[1]}, it is ${shown(value)}`;
-    throw /^an? .*number/.test(wanted[1]) && NUMBER[0](value) ? new RangeError(message) : new TypeError(message);
+    throw /^a .*number/.test(wanted[1]) && NUMBER[0](value) ? new RangeError(message) : new TypeError(message);
   }
 }
 

@@ -18,6 +18,7 @@ import {
   SEND_ENCODED,
 } from "./home.ts";
 import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
+import { BOOLEAN, check, type Checks } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -32,6 +33,8 @@ export interface PipeOptions {
   /** Bytes of messages in each direction that are accepted before anybody receives. Default: 1 MiB. A larger message passes when nothing else is on its way. */
   capacity?: number;
 }
+
+const PIPE: Checks = { duplex: BOOLEAN, capacity: [(value) => typeof value === "number", "a number of bytes"] };
 
 /**
  * One end of a {@linkcode Pipe}. It belongs to whoever uses it; once sent to another process, it is that one's.
@@ -293,14 +296,17 @@ export class Connection implements SharedObject {
  * Makes a pipe.
  *
  * @return Its ends. Of a simplex pipe the first receives and the second sends.
+ * @throws {TypeError} An option is wrong, or there is no such option.
+ * @throws {RangeError} `capacity` is not a whole number from 1 to 2^30.
  */
 export function Pipe(options?: PipeOptions): [Connection, Connection] {
   return makePipe(defaultHome(), options);
 }
 
 /** {@linkcode Pipe} of a certain start method. */
-export function makePipe(home: Home, { duplex = true, capacity = DEFAULT_CAPACITY }: PipeOptions = {}): [Connection, Connection] {
-  if (typeof duplex !== "boolean") throw new TypeError(`Cannot make a pipe: duplex must be a boolean, it is ${String(duplex)}`);
+export function makePipe(home: Home, options: PipeOptions = {}): [Connection, Connection] {
+  check(options, PIPE, "make a pipe");
+  const { duplex = true, capacity = DEFAULT_CAPACITY } = options;
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > 2 ** 30) {
     throw new RangeError(`Cannot make a pipe: capacity must be 1 to 2^30 bytes, it is ${capacity}`);
   }

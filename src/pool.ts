@@ -3,11 +3,20 @@
  *
  * @module
  */
+import { shown } from "./options.ts";
 import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator } from "./pool_imap.ts";
 import { startMap } from "./pool_map.ts";
-import { type ImapOptions, type MapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
+import {
+  checkSize,
+  type ImapOptions,
+  type MapOptions,
+  type PoolOptions,
+  poolOptions,
+  type TaskOptions,
+  taskOptions,
+} from "./pool_options.ts";
 import type { PoolEvent, PoolEvents, PoolStats } from "./pool_stats.ts";
 import type { AsyncResult } from "./pool_task.ts";
 import type { Target } from "./process.ts";
@@ -16,6 +25,14 @@ import type { StartMethod } from "./adapter.ts";
 /** What a target gives once it is done. */
 // deno-lint-ignore no-explicit-any -- any function
 export type ResultOf<F> = F extends (...args: any[]) => infer R ? Awaited<R> : unknown;
+
+/** Python's pools take one argument after another: an initializer would be lost, in silence. @throws {TypeError} There is one. */
+export function checkSecond(second: unknown): void {
+  if (second === undefined || second === null || typeof second === "string") return;
+  throw new TypeError(
+    `Cannot make a pool: it takes a number, or one object { processes, initializer, initargs }; its second argument is ${shown(second)}`,
+  );
+}
 
 /**
  * Some workers, which run tasks one after another: processes, threads, or inline tasks. Python: `multiprocessing.Pool`.
@@ -50,6 +67,7 @@ export class Pool {
    * @throws {ProcessError} Workers cannot be started here, since the main module lacks its guard.
    */
   constructor(options?: number | PoolOptions, method?: StartMethod) {
+    checkSecond(method);
     this.#core = new PoolCore(poolOptions(options), method, new.target.name || "Pool");
   }
 
@@ -86,7 +104,7 @@ export class Pool {
     return startMap(this.#core, fn, iterable, false, options) as AsyncResult<ResultOf<F>[]>;
   }
 
-  /** {@linkcode Pool.map} for functions of several arguments. Python: `starmap`, `starmap_async`. @param iterable Lists of arguments. */
+  /** {@linkcode Pool.map} for functions of several arguments. Python: `starmap`, `starmap_async`. @param iterable Lists of arguments. @throws {TypeError} Through the result, also: an item is none. */
   // deno-lint-ignore no-explicit-any -- any function
   starmap<F extends Target<any>>(fn: F, iterable: Iterable<readonly unknown[]>, options?: MapOptions): AsyncResult<ResultOf<F>[]> {
     return startMap(this.#core, fn, iterable, true, options) as AsyncResult<ResultOf<F>[]>;
@@ -129,8 +147,9 @@ export class Pool {
     return this.#core.size;
   }
 
-  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @param size Most workers at a time. @throws {RangeError} It is not a whole number from 1 on. @throws {ProcessError} The pool was closed or terminated. */
+  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @param size Most workers at a time. @throws {RangeError} It is not a whole number from 1 to 512. @throws {ProcessError} The pool was closed or terminated. */
   resize(size: number): void {
+    checkSize(size);
     this.#core.resize(size);
   }
 
@@ -181,6 +200,7 @@ export class Pool {
 export class ThreadPool extends Pool {
   /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
   constructor(options?: number | Omit<PoolOptions, "startMethod">) {
+    checkSecond(arguments[1]);
     super(options, "thread");
   }
 }

@@ -9,6 +9,7 @@ import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
+import { BOOLEAN, check, type Checks, NUMBER } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
@@ -22,6 +23,8 @@ export interface QueueOptions {
   /** Most bytes of messages in it. A larger item passes when the queue is empty. Default: no limit. */
   capacity?: number;
 }
+
+const LIMITS: Checks = { maxsize: NUMBER, capacity: NUMBER }, SHUTDOWN: Checks = { immediate: BOOLEAN };
 
 /** When queues refuse. */
 export const QUEUE_RULES: Rules = {
@@ -176,7 +179,8 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    *
    * @param options Most items in it, or limits by items and bytes. Without any it grows with what is in it.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
-   * @throws {TypeError} A limit is not a number.
+   * @throws {TypeError} A limit is not a number, or there is no such option.
+   * @throws {RangeError} A limit is not a whole number.
    */
   constructor(options?: number | QueueOptions, home: Home | RingBacking = defaultHome()) {
     super(options, home);
@@ -270,8 +274,10 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * Shuts the queue, for everybody: from now on puts throw `ShutDown`, and gets do once it is empty.
    *
    * @param options `immediate`: also drops the items in it.
+   * @throws {TypeError} The options are wrong.
    */
   shutdown(options?: { immediate?: boolean }): void {
+    if (options !== undefined) check(options, SHUTDOWN, "shut down the queue");
     this.use("shut down").shutdown(options?.immediate ?? false);
   }
 
@@ -389,11 +395,10 @@ registerHandle(
 );
 
 function limitsOf(options: number | QueueOptions | undefined): { maxsize: number; capacity: number } {
-  const { maxsize = 0, capacity = 0 } = typeof options === "object" ? options : { maxsize: options };
+  const given = typeof options === "object" ? options : { maxsize: options };
+  check(given, LIMITS, "make a queue");
+  const { maxsize = 0, capacity = 0 } = given;
   for (const [name, limit] of Object.entries({ maxsize, capacity })) {
-    if (typeof limit !== "number" || Number.isNaN(limit)) {
-      throw new TypeError(`Cannot make a queue: ${name} must be a number, it is ${String(limit)}`);
-    }
     if (limit > 0 && limit !== Infinity && !Number.isInteger(limit)) {
       throw new RangeError(`Cannot make a queue: ${name} must be a whole number, it is ${limit}`);
     }

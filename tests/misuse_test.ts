@@ -178,3 +178,129 @@ eachMethod("what is no time to wait is refused by results and futures, whether t
   });
   await executor.shutdown();
 });
+
+/** Each of these makes nothing, and says why. */
+async function refuseAll(cases: [make: () => unknown, message: RegExp, type?: ErrorConstructor][]): Promise<void> {
+  for (const [make, message, type = TypeError] of cases) {
+    const error = await fails(make, type);
+    assert.match(error.message, message);
+  }
+}
+
+// deno-lint-ignore no-explicit-any -- wrong on purpose, as a program that nobody checked may be
+type Anything = any;
+
+eachMethod("an option that there is not is refused, with the one that is meant", async (ctx) => {
+  const { Process, Queue, JoinableQueue, Pipe, Pool } = ctx as Anything;
+  const executor = (options: Anything) => () => new mp.ProcessPoolExecutor(options);
+  await refuseAll([
+    [() => new Process({ target: work.same, arg: [1] }), /^Cannot make a process: there is no option "arg"; there are target, args, /],
+    [() => new Process({ target: work.same, Target: 1 }), /there is no option "Target"; it is target$/],
+    [() => new Process({ target: work.same, kwargs: {} }), /there is no option "kwargs"; pass an object as the last of args$/],
+    [() => new Process({ target: work.same, exec_argv: [] }), /it is execArgv$/],
+    [() => new Process({ target: work.same, constructor: 1 }), /there is no option "constructor"/],
+    [() => new Process({ target: work.same, daemon: 1 }), /^Cannot make a process: daemon must be a boolean, it is 1$/],
+    [() => new Process(work.same), /^Cannot make a process: options must be an object { target, args, .* }, they are a function$/],
+    [() => new Process(null), /they are null$/],
+    [() => new Queue({ maxSize: 3 }), /^Cannot make a queue: there is no option "maxSize"; it is maxsize$/],
+    [() => new JoinableQueue({ size: 3 }), /there is no option "size"; there are maxsize, capacity$/],
+    [() => new Queue("3"), /maxsize must be a number, it is "3"$/],
+    [() => new Queue(null), /options must be an object { maxsize, capacity }, they are null$/],
+    [() => new Queue().shutdown(true), /^Cannot shut down the queue: options must be an object { immediate }, they are true$/],
+    [() => Pipe(false), /^Cannot make a pipe: options must be an object { duplex, capacity }, they are false$/],
+    [() => Pipe({ duplx: false }), /there is no option "duplx"; there are duplex, capacity$/],
+    [() => Pipe({ duplex: 0 }), /duplex must be a boolean, it is 0$/],
+    [() => new Pool({ max_workers: 2 }), /^Cannot make a pool: there is no option "max_workers"; there are processes, /],
+    [() => new Pool({ maxWorkers: 2 }), /there is no option "maxWorkers"; it is processes$/],
+    [() => new Pool({ maxtasksperchild: 2 }), /it is maxTasksPerChild$/],
+    [() => new Pool({ initArgs: [] }), /it is initargs$/],
+    [() => new Pool({ toString: 1 }), /there is no option "toString"/],
+    [executor({ max_workers: 2 }), /^Cannot make an executor: there is no option "max_workers"; it is maxWorkers$/],
+    [executor({ processes: 2 }), /^Cannot make an executor: there is no option "processes"; it is maxWorkers$/],
+    [executor({ workers: 2 }), /there is no option "workers"; there are maxWorkers, initializer, [^"]*$/],
+    [executor({ mp_context: ctx }), /it is startMethod$/],
+    [
+      executor({ maxWorkers: 2, minProcesses: 3 }),
+      /^Cannot make an executor: .* must not be more than maxWorkers, which is 2$/,
+      RangeError,
+    ],
+    [executor(4), /^Cannot make an executor: options must be an object { maxWorkers, .* }, they are 4$/],
+  ]);
+  // What an option says that is not given is nothing.
+  const [here] = Pipe({ duplex: undefined, duplx: undefined });
+  assert.isTrue(here.writable);
+});
+
+eachShared("an option that there is not is refused by what is made in shared memory", async (ctx) => {
+  const { Value, Array: Numbers, Barrier } = ctx as Anything, point = mp.Struct({ x: "float64" });
+  await refuseAll([
+    [() => Value("i", 0, { lok: false }), /^Cannot make the value: there is no option "lok"; there is lock$/],
+    [() => Value("i", 0, false), /^Cannot make the value: options must be an object { lock }, they are false$/],
+    [() => Value(point, {}, { Lock: false }), /there is no option "Lock"; it is lock$/],
+    [() => Numbers("i", 3, { lok: false }), /^Cannot make the array: there is no option "lok"; there is lock$/],
+    [() => new Numbers(point, 3, { lok: false }), /there is no option "lok"/],
+    [() => new Barrier(2, () => {}), /^Cannot make a barrier: options must be an object { action, timeout }, they are a function$/],
+    [() => new Barrier(2, { timeOut: 5 }), /it is timeout$/],
+    [() => new Barrier(2, { timeout: NaN }), /timeout must be a number of milliseconds, it is NaN$/],
+  ]);
+});
+
+eachShared("a body that is no function is refused before the lock is taken", async (ctx) => {
+  const things: Anything[] = [new ctx.Lock(), new ctx.RLock(), new ctx.Semaphore(1), new ctx.BoundedSemaphore(1), new ctx.Condition()];
+  for (const lock of things) {
+    const guard = await lock.acquire();
+    // Were it not refused first, it would wait for the lock.
+    if (!(lock instanceof mp.RLock)) await refuseAll([[() => lock.withLock(5), /body must be a function, it is 5$/]]);
+    guard.release();
+    await refuseAll([
+      [() => lock.withLock(undefined), /body must be a function, it is undefined$/],
+      [() => lock.withLockSync({}), /body must be a function, it is an object$/],
+    ]);
+    assert.isFalse(lock.locked());
+  }
+});
+
+eachMethod("what cannot be waited for is refused by its name", async (ctx) => {
+  const queue = new ctx.Queue<number>(), { wait, waitFutures, asCompleted } = mp as Anything;
+  await refuseAll([
+    [() => wait(queue), /^Cannot wait: things must be an iterable .*; it is an object$/],
+    [() => wait(), /things must be an iterable .*; it is undefined$/],
+    [() => waitFutures(5), /^Cannot wait: futures must be an iterable .*; it is 5$/],
+    [() => waitFutures(undefined), /futures must be an iterable/],
+    [() => asCompleted(null), /^Cannot wait: futures must be an iterable .*; it is null$/],
+    [() => waitFutures([], { return_when: "x" }), /there is no option "return_when"; it is returnWhen$/],
+  ]);
+});
+
+eachMethod("pools say what they take, before a worker is started", async (ctx) => {
+  const { Pool } = ctx as Anything, startMethod = ctx.getStartMethod()!;
+  const before = mp.activeChildren().length;
+  const positional =
+    /^Cannot make a pool: it takes a number, or one object { processes, initializer, initargs }; its second argument is a function$/;
+  await refuseAll([
+    [() => new Pool(4, work.initialize, [1]), positional],
+    [() => new (mp.Pool as Anything)(4, work.initialize, [1]), positional],
+    [() => new (mp.ThreadPool as Anything)(4, work.initialize, [1]), positional],
+    [() => new Pool(513), /^Cannot make a pool: processes must be a whole number from 1 to 512, it is 513$/, RangeError],
+    [() => new Pool({ processes: 600 }), /processes must be a whole number from 1 to 512, it is 600$/, RangeError],
+    [() => new mp.ProcessPoolExecutor({ maxWorkers: 600, startMethod }), /maxWorkers must be .* 512, it is 600$/, RangeError],
+  ]);
+  assert.equal(mp.activeChildren().length, before);
+  await withPool(ctx, 1, async (pool) => {
+    await refuseAll([
+      [() => pool.resize(600), /^Cannot resize the pool: size must be a whole number from 1 to 512, it is 600$/, RangeError],
+      [() => pool.resize("2" as Anything), /size must be .*, it is "2"$/],
+      [() => pool.map(work.same, [1], { chunkSize: 2 } as Anything), /there is no option "chunkSize"; it is chunksize$/],
+      [() => pool.map(work.same, [1], 5 as Anything), /^Cannot submit a task: options must be an object { .*chunksize.* }, they are 5$/],
+      [
+        () => pool.starmap(work.add, [[1, 2], 1] as Anything),
+        /^Cannot starmap: item 1 must be a list of arguments, it is 1; map\(\) calls with single items$/,
+      ],
+      [() => pool.starmap(work.add, [undefined] as Anything), /item 0 must be a list of arguments, it is undefined/],
+      [() => pool.starmap(work.add, [{}] as Anything), /item 0 must be a list of arguments, it is an object/],
+      [() => pool.map(work.same, 5 as Anything), /^Cannot map over 5: an iterable is needed/],
+    ]);
+    assert.equal(pool.size, 1);
+    assert.deepEqual(await pool.starmap(work.add, [[1, 2], new Set([3, 4])] as Anything), [3, 7]);
+  });
+});
