@@ -7,7 +7,7 @@ import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
 import type { ResultOf } from "./pool.ts";
-import { check, type Checks, shown } from "./options.ts";
+import { check, type Checks, isObject, shown } from "./options.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { checkWorkers, POOL, type PoolOptions, TIME, WHOLE } from "./pool_options.ts";
@@ -112,7 +112,7 @@ export class ProcessPoolExecutor {
    *
    * @param iterables The arguments, and last of all {@linkcode ExecutorMapOptions}, if any.
    * @return The results in order. After one that is an error, the next can be asked for. Once `timeout` is over, its loop gives those that are there, and rejects with {@linkcode TimeoutError}.
-   * @throws {TypeError} At the call: an option is wrong, or something is no iterable.
+   * @throws {TypeError} At the call: an option is wrong, something is no iterable, or there is none.
    * @throws {ProcessError} The executor was shut down.
    */
   // deno-lint-ignore no-explicit-any -- any function
@@ -121,9 +121,11 @@ export class ProcessPoolExecutor {
     ...iterables: (Iterable<unknown> | AsyncIterable<unknown> | ExecutorMapOptions)[]
   ): AsyncIterableIterator<ResultOf<F>> {
     this.#check();
-    const options = isIterable(iterables.at(-1)) ? {} : iterables.pop() as ExecutorMapOptions ?? {};
+    const last = iterables.at(-1);
+    const hasOptions = isOptions(last) || last === undefined && iterables.length > 1;
+    const options = hasOptions ? last as ExecutorMapOptions ?? {} : {};
     check(options, MAP, "map");
-    const sources = iterables as (Iterable<unknown> | AsyncIterable<unknown>)[];
+    const sources = (hasOptions ? iterables.slice(0, -1) : iterables) as (Iterable<unknown> | AsyncIterable<unknown>)[];
     const { timeout = Infinity, ...imapOptions } = options;
     if (timeout < Infinity) checkTimers();
     const source = together(sources);
@@ -179,8 +181,14 @@ function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<
   return value !== null && value !== undefined && (Symbol.iterator in Object(value) || Symbol.asyncIterator in Object(value));
 }
 
+/** Whether a last argument is no iterable, nor meant as one. */
+function isOptions(value: unknown): boolean {
+  return isObject(value) && !isIterable(value) && !("then" in (value as object));
+}
+
 /** One item of each, as long as all have one. */
 function together(sources: readonly (Iterable<unknown> | AsyncIterable<unknown>)[]): Iterable<unknown[]> | AsyncIterable<unknown[]> {
+  if (sources.length === 0) throw new TypeError("Cannot map: an iterable is needed, of what the function is called with");
   for (const source of sources) {
     if (!isIterable(source)) throw new TypeError(`Cannot map over ${shown(source)}: iterables are needed, and options after them`);
   }

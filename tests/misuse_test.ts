@@ -4,7 +4,7 @@ import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod } from "./harness.ts";
-import { withPool } from "./pools.ts";
+import { gather, withPool } from "./pools.ts";
 import { eachBlocking, eachShared } from "./shared.ts";
 import { fails, forever } from "./timing.ts";
 
@@ -303,4 +303,31 @@ eachMethod("pools say what they take, before a worker is started", async (ctx) =
     assert.equal(pool.size, 1);
     assert.deepEqual(await pool.starmap(work.add, [[1, 2], new Set([3, 4])] as Anything), [3, 7]);
   });
+});
+
+eachMethod("the last argument of an executor's map is options only if it can be meant so", async (ctx) => {
+  const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+  const map = (...args: Anything[]) => gather(executor.map(work.same, ...args));
+  try {
+    await refuseAll([
+      [() => map(), /^Cannot map: an iterable is needed/],
+      [() => map({ chunksize: 2 }), /^Cannot map: an iterable is needed/],
+      [() => map(undefined), /^Cannot map over undefined: iterables are needed/],
+      [() => map(undefined, undefined), /^Cannot map over undefined/],
+      [() => map(null), /^Cannot map over null/],
+      [() => map(5), /^Cannot map over 5/],
+      [() => map(Promise.resolve([1])), /^Cannot map over a Promise/],
+      [() => map([1, 2], 5), /^Cannot map over 5: iterables are needed, and options after them$/],
+      [() => map([1, 2], null), /^Cannot map over null/],
+      [() => map([1, 2], work.same), /^Cannot map over a function/],
+      [() => map([1, 2], Promise.resolve([1])), /^Cannot map over a Promise/],
+      [() => map([1, 2], undefined, [1]), /^Cannot map over undefined/],
+      [() => map([1, 2], { chunkSize: 2 }), /^Cannot map: there is no option "chunkSize"; it is chunksize$/],
+    ]);
+    assert.deepEqual(await map([1, 2], { chunksize: 2 }), [1, 2]);
+    assert.deepEqual(await map([1, 2], undefined), [1, 2]);
+    assert.deepEqual(await map("ab", [1, 2]), ["a", "b"]);
+  } finally {
+    await executor.shutdown();
+  }
 });
