@@ -3,7 +3,7 @@
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
-import { eachMethod } from "./harness.ts";
+import { eachMethod, test } from "./harness.ts";
 import { gather, withPool } from "./pools.ts";
 import { eachBlocking, eachShared } from "./shared.ts";
 import { fails, forever } from "./timing.ts";
@@ -242,6 +242,22 @@ eachShared("an option that there is not is refused by what is made in shared mem
     [() => new Barrier(2, () => {}), /^Cannot make a barrier: options must be an object { action, timeout }, they are a function$/],
     [() => new Barrier(2, { timeOut: 5 }), /it is timeout$/],
     [() => new Barrier(2, { timeout: NaN }), /timeout must be a number of milliseconds, it is NaN$/],
+  ]);
+});
+
+test("what takes few options refuses others as well", () => {
+  const { SharedMemory, ShareableList, getStartMethod, setStartMethod } = mp as Anything;
+  return refuseAll([
+    [
+      () => new SharedMemory("psm_1"),
+      /^Cannot open shared memory: options must be an object { name, create, size, track }, they are "psm_1"$/,
+    ],
+    [() => new SharedMemory({ name: "psm_1", creat: true, size: 8 }), /there is no option "creat"; there are name, create, size, track$/],
+    [() => new SharedMemory({ create: 1, size: 8 }), /create must be a boolean, it is 1$/],
+    [() => new ShareableList([1], "psm_1"), /^Cannot make a list: options must be an object { name }, they are "psm_1"$/],
+    [() => getStartMethod(true), /^Cannot get the start method: options must be an object { allowNone }, they are true$/],
+    [() => getStartMethod({ allow_none: true }), /there is no option "allow_none"; it is allowNone$/],
+    [() => setStartMethod("inline", true), /^Cannot set the start method: options must be an object { force }, they are true$/],
   ]);
 });
 
