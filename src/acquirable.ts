@@ -8,7 +8,8 @@ import { TimeoutError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock } from "./home.ts";
 import { WAITSET_SUMMARY } from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
+import { shown } from "./options.ts";
 import type { WaitSet } from "./wait_set.ts";
 import type { Place } from "./place.ts";
 import { Turns } from "./turns.ts";
@@ -57,9 +58,11 @@ export abstract class Acquirable implements SharedObject {
    *
    * @param options `timeout` in milliseconds, 0 or less: does not wait; `signal`.
    * @throws {TimeoutError} It was not to be had in time.
+   * @throws {TypeError} The options are wrong.
    */
   acquire(options?: WaitOptions): Promise<Guard> {
     try {
+      checkWait(options);
       this.#place.check("acquire");
       options?.signal?.throwIfAborted();
       const isPatient = !(options?.timeout !== undefined && options.timeout <= 0) && !this.isOwn;
@@ -75,6 +78,7 @@ export abstract class Acquirable implements SharedObject {
 
   /** {@linkcode Lock.acquire}, blocking. @throws {UnsupportedError} This thread may not block. */
   acquireSync(options?: { timeout?: number }): Guard {
+    checkTimeout(options);
     this.#place.check("acquire");
     checkMayBlock(this.#place.me, "acquireSync");
     return this.guardOf(this.takeSync(options?.timeout));
@@ -98,8 +102,10 @@ export abstract class Acquirable implements SharedObject {
    *
    * @return What `body` gives.
    * @throws {TimeoutError} It was not to be had in time; `body` was not run.
+   * @throws {TypeError} `body` is no function, or the options are wrong.
    */
   async withLock<T>(body: () => T, options?: WaitOptions): Promise<Awaited<T>> {
+    checkBody(body);
     const guard = await this.acquire(options);
     try {
       return await body();
@@ -110,6 +116,7 @@ export abstract class Acquirable implements SharedObject {
 
   /** {@linkcode Lock.withLock}, blocking. */
   withLockSync<T>(body: () => T, options?: { timeout?: number }): T {
+    checkBody(body);
     const guard = this.acquireSync(options);
     try {
       return body();
@@ -189,5 +196,11 @@ export abstract class Acquirable implements SharedObject {
     throw new TimeoutError(
       timeout === undefined || timeout <= 0 ? `Cannot acquire ${what} now` : `Could not acquire ${what} within ${timeout} ms`,
     );
+  }
+}
+
+function checkBody(body: unknown): void {
+  if (typeof body !== "function") {
+    throw new TypeError(`Cannot call what is to be done with the lock: body must be a function, it is ${shown(body)}`);
   }
 }

@@ -9,7 +9,7 @@ import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf
 import { defaultHome, type Home } from "./home.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import type { Lock, RLock } from "./lock.ts";
-import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
+import { lockAmong, lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type ColumnsOf, type Fields, type RecordOf, StructType } from "./struct.ts";
 import type { Unlocked, ValueOptions } from "./value.ts";
 
@@ -328,7 +328,7 @@ function arrayOf(data: SharedData, type: Kind | StructType, length: number, isRe
 export function arrayMakers(home: () => Home): { Array: ArrayMaker; RawArray: RawArrayMaker } {
   const makers = {
     Array: function (type: ElementType | StructType, lengthOrItems: unknown, options?: ValueOptions): object {
-      return make(home(), type, lengthOrItems, options?.lock);
+      return make(home(), type, lengthOrItems, lockAmong(options, "the array"));
     },
     RawArray: function (type: ElementType | StructType, lengthOrItems: unknown): object {
       return make(home(), type, lengthOrItems, false);
@@ -345,7 +345,7 @@ const makers = arrayMakers(defaultHome);
  * @param type The name of a type, Python's code for it, or what `Struct()` gave.
  * @param lengthOrItems How many elements, which are zero to begin with; or the elements.
  * @param options `lock`: another than its own, or false for none.
- * @throws {TypeError} There is no such type, or an element is no value of it.
+ * @throws {TypeError} There is no such type, or an element is no value of it; or there is no such option.
  * @throws {RangeError} There is no room for so many.
  * @throws {UnsupportedError} No memory is shared there.
  *

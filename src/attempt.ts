@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { isSignal } from "./host.ts";
+import { check, type Checks, NUMBER } from "./options.ts";
 
 /** What an attempt returns while there is nothing to be had. */
 export const PENDING: unique symbol = Symbol("pending");
@@ -36,7 +38,16 @@ export interface WaitOptions {
 /** Waits that can be ended together: a call of each of these ends one, with that reason. */
 export type WaitScope = Set<(reason: unknown) => void>;
 
-/** What is wrong with such a timeout. */
-export function notATime(): TypeError {
-  return new TypeError("Cannot wait: timeout must be a number of milliseconds, it is NaN");
+const BLOCKING: Checks = { timeout: [NUMBER[0], "a number of milliseconds"] };
+/** What {@linkcode WaitOptions} must be. */
+export const WAIT: Checks = { ...BLOCKING, signal: [isSignal, "an AbortSignal"] };
+
+/** Checks the options of a wait where it is asked for: one of a kind that nobody expects would else wait for ever, in silence. @throws {TypeError} They are wrong. */
+export function checkWait(options: WaitOptions | undefined): void {
+  if (options !== undefined) check(options, WAIT, "wait");
+}
+
+/** {@linkcode checkWait}, where there is no signal. @throws {TypeError} They are wrong. */
+export function checkTimeout(options: { timeout?: number } | undefined): void {
+  if (options !== undefined) check(options, BLOCKING, "wait");
 }

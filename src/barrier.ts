@@ -21,8 +21,9 @@ import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
+import { ANYTHING, check, type Checks, NUMBER } from "./options.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 import { printAs } from "./printed.ts";
@@ -40,6 +41,8 @@ export interface BarrierOptions {
   /** How long each waits by default, in milliseconds. */
   timeout?: number;
 }
+
+const BARRIER_OPTIONS: Checks = { action: ANYTHING, timeout: [NUMBER[0], "a number of milliseconds"] };
 
 /** Where a party stands. */
 interface Arrival {
@@ -85,6 +88,7 @@ export class Barrier implements SharedObject {
    * @param options What to do when all are there; how long each waits by default.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
    * @throws {RangeError} `parties` is not a whole number from 1 on.
+   * @throws {TypeError} An option is wrong, or there is no such option.
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(parties: number, options: BarrierOptions = {}, home: Home | Received = defaultHome()) {
@@ -113,10 +117,12 @@ export class Barrier implements SharedObject {
    * @param options `timeout` in milliseconds; `signal`. Either breaks the barrier.
    * @return A number from 0 to `parties` − 1, another for each party.
    * @throws {BrokenBarrierError} It was broken, or reset meanwhile; a party died, or its time was up.
+   * @throws {TypeError} The options are wrong; the party was not counted.
    */
   wait(options?: WaitOptions): Promise<number> {
     const place = this.#place;
     try {
+      checkWait(options);
       place.check("wait at");
       options?.signal?.throwIfAborted();
       const timeout = options?.timeout ?? this.#timeout;
@@ -139,6 +145,7 @@ export class Barrier implements SharedObject {
 
   /** {@linkcode Barrier.wait}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitSync(options?: { timeout?: number }): number {
+    checkTimeout(options);
     this.#place.check("wait at");
     const { parker } = this.#place.me;
     checkMayBlock(this.#place.me, "waitSync");
@@ -358,14 +365,12 @@ registerHandle(BARRIER, (words, context, parts) => {
   return new Barrier(0, { timeout }, new Received(Place.receive(words, context, "the barrier"), action));
 });
 
-function makePlace(parties: unknown, { timeout }: BarrierOptions, home: Home): Place {
+function makePlace(parties: unknown, options: BarrierOptions, home: Home): Place {
   if (typeof parties !== "number") throw new TypeError(`Cannot make a barrier: parties must be a number, it is ${String(parties)}`);
   if (!Number.isInteger(parties) || parties < 1 || parties > MOST_PARTIES) {
     throw new RangeError(`Cannot make a barrier: parties must be a whole number from 1 on, it is ${parties}`);
   }
-  if (timeout !== undefined && typeof timeout !== "number") {
-    throw new TypeError(`Cannot make a barrier: timeout must be a number of milliseconds, it is ${String(timeout)}`);
-  }
+  check(options, BARRIER_OPTIONS, "make a barrier");
   const { BARRIER_WORDS: words } = L;
   return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, byteLength: words * 4, words }, ({ words, at }) => {
     words[at + L.BARRIER_PARTIES] = parties;

@@ -25,7 +25,7 @@ import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
@@ -136,10 +136,12 @@ export class Condition implements SharedObject {
    * @param options `timeout` in milliseconds; `signal`. Taking the lock again may take longer.
    * @return True; false when the time was up.
    * @throws {ProcessError} This process does not hold the lock.
+   * @throws {TypeError} The options are wrong; the lock is held as before.
    */
   wait(options?: WaitOptions): Promise<boolean> {
     let aside: SetAside;
     try {
+      checkWait(options);
       this.#checkMine("wait for");
       options?.signal?.throwIfAborted();
       aside = this.#arrive();
@@ -177,6 +179,7 @@ export class Condition implements SharedObject {
 
   /** {@linkcode Condition.wait}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitSync(options?: { timeout?: number }): boolean {
+    checkTimeout(options);
     this.#checkMine("wait for");
     checkMayBlock(this.#place.me, "waitSync");
     const aside = this.#arrive();
@@ -195,8 +198,10 @@ export class Condition implements SharedObject {
    * @param options `timeout` in milliseconds, in all; `signal`.
    * @return What `predicate` gave last.
    * @throws {ProcessError} This process does not hold the lock.
+   * @throws {TypeError} The options are wrong; the lock is held as before.
    */
   async waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
+    checkWait(options);
     this.#checkMine("wait for");
     options?.signal?.throwIfAborted();
     const deadline = deadlineOf(options?.timeout);
@@ -211,6 +216,7 @@ export class Condition implements SharedObject {
 
   /** {@linkcode Condition.waitFor}, blocking. */
   waitForSync<T>(predicate: () => T, options?: { timeout?: number }): T {
+    checkTimeout(options);
     this.#checkMine("wait for");
     const deadline = deadlineOf(options?.timeout);
     for (;;) {

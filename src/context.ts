@@ -10,8 +10,9 @@ import { Condition } from "./condition.ts";
 import { ProcessError } from "./errors.ts";
 import { Event } from "./event.ts";
 import { Lock, RLock } from "./lock.ts";
+import { BOOLEAN, check } from "./options.ts";
 import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
-import { Pool } from "./pool.ts";
+import { checkSecond, Pool } from "./pool.ts";
 import type { PoolOptions } from "./pool_options.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
@@ -96,8 +97,10 @@ export function getContext(method?: StartMethod): Context {
  * The default context's start method. Python: `multiprocessing.get_start_method()`.
  *
  * @param options `allowNone`: null while none was set or used, instead of fixing it.
+ * @throws {TypeError} The options are wrong.
  */
 export function getStartMethod(options?: { allowNone?: boolean }): StartMethod | null {
+  if (options !== undefined) check(options, { allowNone: BOOLEAN }, "get the start method");
   const scene = currentScene();
   if (scene.method === null && options?.allowNone === true) return null;
   return scene.method ??= scene.defaultMethod();
@@ -107,10 +110,12 @@ export function getStartMethod(options?: { allowNone?: boolean }): StartMethod |
  * Sets the default context's start method, once. Python: `multiprocessing.set_start_method()`.
  *
  * @param options `force`: also if it was set or fixed before.
+ * @throws {TypeError} The options are wrong.
  * @throws {ProcessError} It was set before.
  * @throws {RangeError} There is no such method, or this runtime does not offer it.
  */
 export function setStartMethod(method: StartMethod, options?: { force?: boolean }): void {
+  if (options !== undefined) check(options, { force: BOOLEAN }, "set the start method");
   const scene = currentScene();
   checkMethod(method, "set");
   if (scene.isBooting) {
@@ -182,6 +187,7 @@ function makeContext(method: StartMethod): Context {
     },
     Pool: class extends Pool {
       constructor(options?: number | PoolOptions) {
+        checkSecond(arguments[1]);
         super(options, method);
       }
     },

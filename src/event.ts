@@ -10,7 +10,7 @@ import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import * as L from "./layout.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
@@ -73,9 +73,11 @@ export class Event implements SharedObject {
    *
    * @param options `timeout` in milliseconds, 0 or less: does not wait; `signal`.
    * @return True; false when the time is up.
+   * @throws {TypeError} The options are wrong.
    */
   wait(options?: WaitOptions): Promise<boolean> {
     try {
+      checkWait(options);
       this.#place.check("wait for");
       options?.signal?.throwIfAborted();
       const what = this.#attempt();
@@ -88,6 +90,7 @@ export class Event implements SharedObject {
 
   /** {@linkcode Event.wait}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitSync(options?: { timeout?: number }): boolean {
+    checkTimeout(options);
     this.#place.check("wait for");
     checkMayBlock(this.#place.me, "waitSync");
     const what = this.#attempt();

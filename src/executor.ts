@@ -6,9 +6,10 @@
 import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
+import { check, type Checks, isObject, shown } from "./options.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
-import { check, type PoolOptions, poolOptions, TIME, WHOLE } from "./pool_options.ts";
+import { checkWorkers, POOL, type PoolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
 import { Task } from "./pool_task.ts";
 import { printAs } from "./printed.ts";
@@ -32,7 +33,9 @@ export interface ExecutorMapOptions {
   timeout?: number;
 }
 
-const MAP = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
+const MAP: Checks = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
+const { processes: WORKERS, ...OTHERS } = POOL;
+const EXECUTOR: Checks = { maxWorkers: WORKERS, ...OTHERS, processes: "it is maxWorkers", mp_context: "it is startMethod" };
 
 /**
  * Workers that make calls, each of which has a future. Unlike Python's it goes on when a worker dies: that call's future alone fails, with {@linkcode WorkerDiedError}.
@@ -64,14 +67,9 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    */
   constructor(options: ExecutorOptions<I> = {}) {
-    if (typeof options !== "object" || options === null) {
-      throw new TypeError(`Cannot make an executor: its options must be an object, they are ${String(options)}`);
-    }
-    const { maxWorkers, ...rest } = options;
-    if ("processes" in rest) throw new TypeError('Cannot make an executor: there is no option "processes"; it is maxWorkers');
-    if (maxWorkers !== undefined) check({ maxWorkers }, { maxWorkers: WHOLE }, "make an executor");
-    const checked = poolOptions({ minProcesses: 0, ...rest, ...(maxWorkers === undefined ? {} : { processes: maxWorkers }) });
-    this.#core = new PoolCore(checked, undefined, "ProcessPoolExecutor", true);
+    checkWorkers(options, EXECUTOR, "make an executor", "maxWorkers");
+    const { maxWorkers, minProcesses = 0, ...rest } = options;
+    this.#core = new PoolCore({ ...rest, minProcesses, processes: maxWorkers }, undefined, "ProcessPoolExecutor", true);
   }
 
   /**
@@ -121,7 +119,7 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
    *
    * @param iterables The arguments, and last of all {@linkcode ExecutorMapOptions}, if any.
    * @return The results in order. After one that is an error, the next can be asked for. Once `timeout` is over, its loop gives those that are there, and rejects with {@linkcode TimeoutError}.
-   * @throws {TypeError} At the call: an option is wrong, or something is no iterable.
+   * @throws {TypeError} At the call: an option is wrong, something is no iterable, or there is none.
    * @throws {ProcessError} The executor was shut down.
    */
   // deno-lint-ignore no-explicit-any -- any function
@@ -133,9 +131,11 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
   ): AsyncIterableIterator<ResultOf<F>>;
   map(fn: Target, ...iterables: (Source<unknown> | ExecutorMapOptions)[]): AsyncIterableIterator<unknown> {
     this.#check();
-    const options = isIterable(iterables.at(-1)) ? {} : iterables.pop() as ExecutorMapOptions ?? {};
+    const last = iterables.at(-1);
+    const hasOptions = isOptions(last) || last === undefined && iterables.length > 1;
+    const options = hasOptions ? last as ExecutorMapOptions ?? {} : {};
     check(options, MAP, "map");
-    const sources = iterables as Source<unknown>[];
+    const sources = (hasOptions ? iterables.slice(0, -1) : iterables) as Source<unknown>[];
     const { timeout = Infinity, ...imapOptions } = options;
     if (timeout < Infinity) checkTimers();
     const source = together(sources);
@@ -197,10 +197,16 @@ function isIterable(value: unknown): value is Source<unknown> {
   return value !== null && value !== undefined && (Symbol.iterator in Object(value) || Symbol.asyncIterator in Object(value));
 }
 
+/** Whether a last argument is no iterable, nor meant as one. */
+function isOptions(value: unknown): boolean {
+  return isObject(value) && !isIterable(value) && !("then" in (value as object));
+}
+
 /** One item of each, as long as all have one. */
 function together(sources: readonly Source<unknown>[]): Source<unknown[]> {
+  if (sources.length === 0) throw new TypeError("Cannot map: an iterable is needed, of what the function is called with");
   for (const source of sources) {
-    if (!isIterable(source)) throw new TypeError(`Cannot map over ${String(source)}: iterables are needed, and options after them`);
+    if (!isIterable(source)) throw new TypeError(`Cannot map over ${shown(source)}: iterables are needed, and options after them`);
   }
   const areSync = sources.every((source) => Symbol.iterator in Object(source));
   return areSync ? zip(sources as Iterable<unknown>[]) : zipAsync(sources);

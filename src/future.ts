@@ -8,8 +8,9 @@ import { describe } from "./error_report.ts";
 import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
-import type { WaitOptions } from "./attempt.ts";
 import { printAs } from "./printed.ts";
+import { ANYTHING, check, type Checks, shown } from "./options.ts";
+import { checkWait, WAIT, type WaitOptions } from "./attempt.ts";
 import { AsyncResult, cancellation, isCancellation } from "./pool_task.ts";
 
 /** What a future must be able to do to its task. */
@@ -54,14 +55,16 @@ export class Future<T = unknown> implements PromiseLike<T> {
    * @param options `timeout` in milliseconds; `signal`. Giving up the wait does not withdraw the call.
    * @throws {TimeoutError} It was not there in time.
    * @throws {CancelledError} The future was cancelled.
+   * @throws {TypeError} The options are wrong.
    * @throws What the call threw.
    */
   result(options?: WaitOptions): Promise<T> {
     return this.#result.get(options);
   }
 
-  /** What the call threw; null if it threw nothing. @param options As for {@linkcode Future.result}. @throws {TimeoutError} It was not over in time. @throws {CancelledError} The future was cancelled. */
+  /** What the call threw; null if it threw nothing. @param options As for {@linkcode Future.result}. @throws {TimeoutError} It was not over in time. @throws {CancelledError} The future was cancelled. @throws {TypeError} The options are wrong. */
   async exception(options?: WaitOptions): Promise<unknown> {
+    checkWait(options);
     try {
       await this.#result.get(options);
       return null;
@@ -151,6 +154,8 @@ export interface WaitedFutures<F> {
 }
 
 const RETURN_WHEN = ["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"];
+/** Which word it is, is looked at apart. */
+const WAIT_FUTURES: Checks = { ...WAIT, returnWhen: ANYTHING };
 
 /**
  * Waits for futures. Python: `concurrent.futures.wait`.
@@ -158,7 +163,7 @@ const RETURN_WHEN = ["FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED"];
  * @param futures Those waited for; several times the same counts once.
  * @param options `returnWhen`; `timeout` in milliseconds, after which it returns as well; `signal`, whose reason it rejects with.
  * @return Which are done, and which are not.
- * @throws {TypeError} Something among them is no future.
+ * @throws {TypeError} They are no iterable, something among them is no future, or another option is wrong.
  * @throws {RangeError} `returnWhen` is none of its words.
  */
 // deno-lint-ignore no-explicit-any -- of anything
@@ -166,6 +171,7 @@ export async function waitFutures<F extends Future<any>>(
   futures: Iterable<F>,
   options: WaitFuturesOptions = {},
 ): Promise<WaitedFutures<F>> {
+  check(options, WAIT_FUTURES, "wait");
   const { returnWhen = "ALL_COMPLETED", timeout = Infinity, signal } = options;
   const all = futuresOf(futures);
   if (!RETURN_WHEN.includes(returnWhen)) {
@@ -206,7 +212,7 @@ export type CompletedFuture<F> = Omit<F, "then" | "catch" | "finally">;
  * @param futures Those waited for; several times the same counts once.
  * @param options `timeout` in milliseconds from the call, for all together; `signal`, whose reason the loop rejects with.
  * @return An asynchronous iterable of the futures themselves; await each for its result.
- * @throws {TypeError} Something among them is no future.
+ * @throws {TypeError} At the call: they are no iterable, something among them is no future, or the options are wrong.
  * @throws {TimeoutError} From the loop: some were not done in time.
  */
 // deno-lint-ignore no-explicit-any -- of anything
@@ -214,6 +220,7 @@ export function asCompleted<F extends CompletedFuture<Future<any>>>(
   futures: Iterable<F>,
   options: WaitOptions = {},
 ): AsyncIterableIterator<CompletedFuture<F>> {
+  checkWait(options);
   const { timeout = Infinity, signal } = options;
   return new Completed(futuresOf(futures as Iterable<unknown> as Iterable<Future>), timeout, signal) as unknown as AsyncIterableIterator<
     CompletedFuture<F>
@@ -296,6 +303,9 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
 
 // deno-lint-ignore no-explicit-any -- of anything
 function futuresOf<F extends Future<any>>(futures: Iterable<F>): Set<F> {
+  if (typeof (futures as Partial<Iterable<F>> | null)?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Cannot wait: futures must be an iterable of them, such as an array; it is ${shown(futures)}`);
+  }
   const all = new Set(futures);
   for (const future of all) {
     if (!(future instanceof Future)) {

@@ -21,7 +21,7 @@
  * @module
  */
 import type { Arena } from "./arena.ts";
-import { type Attempt, notATime, PENDING } from "./attempt.ts";
+import { type Attempt, PENDING } from "./attempt.ts";
 import { Doorbells } from "./doorbells.ts";
 import { Gate, Unwanted } from "./gate.ts";
 import { performance } from "./host.ts";
@@ -118,7 +118,6 @@ export class Parker extends Doorbells {
    * @param onTimeout Gives the result, or throws, when the time is up.
    */
   sleepSync<T>(set: WaitSet, what: Attempt<T>, timeout: number | undefined, onTimeout: () => T): T {
-    if (Number.isNaN(timeout)) throw notATime();
     if (timeout !== undefined && timeout <= 0) return onTimeout();
     const since = performance.now();
     const early = this.#spinner.spin(set, what);

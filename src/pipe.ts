@@ -17,8 +17,9 @@ import {
   type MessagesLike,
   SEND_ENCODED,
 } from "./home.ts";
-import type { WaitOptions } from "./attempt.ts";
 import { printAs } from "./printed.ts";
+import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
+import { BOOLEAN, check, type Checks } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -33,6 +34,8 @@ export interface PipeOptions {
   /** Bytes of messages in each direction that are accepted before anybody receives. Default: 1 MiB. A larger message passes when nothing else is on its way. */
   capacity?: number;
 }
+
+const PIPE: Checks = { duplex: BOOLEAN, capacity: [(value) => typeof value === "number", "a number of bytes"] };
 
 /**
  * One end of a {@linkcode Pipe}. It belongs to whoever uses it; once sent to another process, it is that one's.
@@ -82,9 +85,11 @@ export class Connection implements SharedObject {
    * @throws {DataCloneError} The value cannot travel.
    * @throws {BrokenPipeError} The other end is gone.
    * @throws {TimeoutError} It was not accepted in time.
+   * @throws {TypeError} The options are wrong.
    */
   send(value: unknown, options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.#sender("send").put(value, "value", options, () => tooLate("sent", options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -102,6 +107,7 @@ export class Connection implements SharedObject {
 
   /** {@linkcode Connection.send}, blocking. */
   sendSync(value: unknown, options?: { timeout?: number }): void {
+    checkTimeout(options);
     const sender = this.#sender("send");
     mayBlock(sender, "sendSync");
     sender.putSync(value, "value", options?.timeout, () => tooLate("sent", options?.timeout));
@@ -112,9 +118,11 @@ export class Connection implements SharedObject {
    *
    * @throws {EOFError} The other end is gone, and all that it sent was received.
    * @throws {TimeoutError} Nothing came in time; nothing was taken.
+   * @throws {TypeError} The options are wrong.
    */
   recv(options?: WaitOptions): Promise<unknown> {
     try {
+      checkWait(options);
       return this.#receiver("receive").get(options, () => tooLate("received", options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -123,6 +131,7 @@ export class Connection implements SharedObject {
 
   /** {@linkcode Connection.recv}, blocking. */
   recvSync(options?: { timeout?: number }): unknown {
+    checkTimeout(options);
     const receiver = this.#receiver("receive");
     mayBlock(receiver, "recvSync");
     return receiver.getSync(options?.timeout, () => tooLate("received", options?.timeout));
@@ -132,10 +141,12 @@ export class Connection implements SharedObject {
    * Whether a message is there to be received, or the end of them. Takes nothing.
    *
    * @param options `timeout` in milliseconds, 0 by default.
+   * @throws {TypeError} The options are wrong.
    */
   poll(options?: WaitOptions): Promise<boolean> {
     try {
-      return this.#receiver("poll").poll({ timeout: 0, ...options });
+      checkWait(options);
+      return this.#receiver("poll").poll({ ...options, timeout: options?.timeout ?? 0 });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -143,6 +154,7 @@ export class Connection implements SharedObject {
 
   /** {@linkcode Connection.poll}, blocking. */
   pollSync(options?: { timeout?: number }): boolean {
+    checkTimeout(options);
     const receiver = this.#receiver("poll");
     const timeout = options?.timeout ?? 0;
     if (timeout > 0) mayBlock(receiver, "pollSync");
@@ -292,17 +304,18 @@ export class Connection implements SharedObject {
  * Makes a pipe.
  *
  * @param options `duplex`: whether both ends send and receive, true by default; `capacity`: bytes of messages in each direction that are accepted before anybody receives, 1 MiB by default.
- * @throws {TypeError} `duplex` is not a boolean.
- * @throws {RangeError} `capacity` is not a whole number from 1 to 2^30.
  * @return Its ends. Of a simplex pipe the first receives and the second sends.
+ * @throws {TypeError} An option is wrong, or there is no such option.
+ * @throws {RangeError} `capacity` is not a whole number from 1 to 2^30.
  */
 export function Pipe(options?: PipeOptions): [Connection, Connection] {
   return makePipe(defaultHome(), options);
 }
 
 /** {@linkcode Pipe} of a certain start method. */
-export function makePipe(home: Home, { duplex = true, capacity = DEFAULT_CAPACITY }: PipeOptions = {}): [Connection, Connection] {
-  if (typeof duplex !== "boolean") throw new TypeError(`Cannot make a pipe: duplex must be a boolean, it is ${String(duplex)}`);
+export function makePipe(home: Home, options: PipeOptions = {}): [Connection, Connection] {
+  check(options, PIPE, "make a pipe");
+  const { duplex = true, capacity = DEFAULT_CAPACITY } = options;
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > 2 ** 30) {
     throw new RangeError(`Cannot make a pipe: capacity must be 1 to 2^30 bytes, it is ${capacity}`);
   }

@@ -3,17 +3,34 @@
  *
  * @module
  */
+import { shown } from "./options.ts";
 import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator } from "./pool_imap.ts";
 import { startMap } from "./pool_map.ts";
-import { type ImapOptions, type MapOptions, type PoolOptions, poolOptions, type TaskOptions, taskOptions } from "./pool_options.ts";
+import {
+  checkSize,
+  type ImapOptions,
+  type MapOptions,
+  type PoolOptions,
+  poolOptions,
+  type TaskOptions,
+  taskOptions,
+} from "./pool_options.ts";
 import type { PoolEvent, PoolEvents, PoolStats } from "./pool_stats.ts";
 import type { AsyncResult } from "./pool_task.ts";
 import { printAs } from "./printed.ts";
 import type { Target } from "./process.ts";
 import type { StartMethod } from "./adapter.ts";
 import type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source } from "./signature.ts";
+
+/** Python's pools take one argument after another: an initializer would be lost, in silence. @throws {TypeError} There is one. */
+export function checkSecond(second: unknown): void {
+  if (second === undefined || second === null || typeof second === "string") return;
+  throw new TypeError(
+    `Cannot make a pool: it takes a number, or one object { processes, initializer, initargs }; its second argument is ${shown(second)}`,
+  );
+}
 
 /**
  * Some workers, which run tasks one after another: processes, threads, or inline tasks. Python: `multiprocessing.Pool`.
@@ -49,6 +66,7 @@ export class Pool<I extends any[] = any[]> {
    * @throws {ProcessError} Workers cannot be started here, since the main module lacks its guard.
    */
   constructor(options?: number | PoolOptions<I>, method?: StartMethod) {
+    checkSecond(method);
     this.#core = new PoolCore(poolOptions(options), method, new.target.name || "Pool");
   }
 
@@ -90,7 +108,7 @@ export class Pool<I extends any[] = any[]> {
     return startMap(this.#core, fn, iterable, false, options);
   }
 
-  /** {@linkcode Pool.map} for functions of several arguments. Python: `starmap`, `starmap_async`. @param iterable Lists of arguments. */
+  /** {@linkcode Pool.map} for functions of several arguments. Python: `starmap`, `starmap_async`. @param iterable Lists of arguments. @throws {TypeError} Through the result, also: an item is none. */
   // deno-lint-ignore no-explicit-any -- any function
   starmap<A extends any[], R>(fn: (...args: A) => R, iterable: Iterable<Readonly<A>>, options?: MapOptions): AsyncResult<Awaited<R>[]>;
   /** The same for a reference to a function. */
@@ -132,8 +150,9 @@ export class Pool<I extends any[] = any[]> {
     return this.#core.size;
   }
 
-  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @param size Most workers at a time. @throws {RangeError} It is not a whole number from 1 on. @throws {ProcessError} The pool was closed or terminated. */
+  /** Changes how many workers there are: more are started, or some end once they have nothing to run. @param size Most workers at a time. @throws {RangeError} It is not a whole number from 1 to 512. @throws {ProcessError} The pool was closed or terminated. */
   resize(size: number): void {
+    checkSize(size);
     this.#core.resize(size);
   }
 
@@ -189,6 +208,7 @@ export class Pool<I extends any[] = any[]> {
 export class ThreadPool<I extends any[] = any[]> extends Pool<I> {
   /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
   constructor(options?: number | Omit<PoolOptions<I>, "startMethod">) {
+    checkSecond(arguments[1]);
     super(options, "thread");
   }
 }

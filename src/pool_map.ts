@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { shown } from "./options.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead } from "./pool_chunks.ts";
 import type { PoolCore } from "./pool_core.ts";
@@ -31,14 +32,25 @@ export function startMap(
   try {
     const options = taskOptions(given);
     if (typeof iterable !== "object" && typeof iterable !== "string" || iterable === null || !(Symbol.iterator in Object(iterable))) {
-      throw new TypeError(`Cannot map over ${String(iterable)}: an iterable is needed; imap() takes asynchronous ones too`);
+      throw new TypeError(`Cannot map over ${shown(iterable)}: an iterable is needed; imap() takes asynchronous ones too`);
     }
-    job = new MapJob(core, fn, [...iterable], isStar, options, result);
+    const items = [...iterable];
+    if (isStar) checkLists(items);
+    job = new MapJob(core, fn, items, isStar, options, result);
     job.start();
   } catch (error) {
     result.settle(false, error);
   }
   return result;
+}
+
+/** @throws {TypeError} An item is no list of arguments. */
+function checkLists(items: readonly unknown[]): void {
+  const wrong = items.findIndex((item) => item === null || item === undefined || !(Symbol.iterator in Object(item)));
+  if (wrong < 0) return;
+  throw new TypeError(
+    `Cannot starmap: item ${wrong} must be a list of arguments, it is ${shown(items[wrong])}; map() calls with single items`,
+  );
 }
 
 class MapJob implements Job {

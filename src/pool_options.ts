@@ -5,8 +5,24 @@
  */
 import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
 import { checkTimers, isSignal } from "./host.ts";
+import {
+  type Check,
+  check,
+  type Checks,
+  ENVIRONMENT,
+  isObject,
+  NUMBER,
+  oneOf,
+  PERMISSIONS,
+  RESOURCE_LIMITS,
+  RUNTIME,
+  STRINGS,
+} from "./options.ts";
+import { MOST_SEATS } from "./pool_memory.ts";
 import type { Target } from "./process.ts";
 import { throwAside } from "./throw_aside.ts";
+
+export { check };
 
 /** How a pool is made. */
 // deno-lint-ignore no-explicit-any -- any function may be the initializer; its arguments are checked through I
@@ -93,38 +109,37 @@ export interface Progress {
   readonly value?: unknown;
 }
 
-/** What is right, and what that is called. */
-export type Check = readonly [(value: unknown) => boolean, string];
-
 const isWhole = (least: number) => (value: unknown) => Number.isSafeInteger(value) && (value as number) >= least;
 const isTime = (value: unknown) => typeof value === "number" && value >= 0;
-const isObject = (value: unknown) => typeof value === "object" && value !== null && !globalThis.Array.isArray(value);
-const isStrings = (value: unknown) => globalThis.Array.isArray(value) && value.every((item) => typeof item === "string");
-const isOneOf = (...words: string[]) => (value: unknown) => words.includes(value as string);
 const isBuffers = (value: unknown) => globalThis.Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer);
 const isTarget = (value: unknown) =>
   typeof value === "function" || isObject(value) && typeof (value as { name?: unknown }).name === "string" && "module" in (value as object);
 export const WHOLE: Check = [isWhole(1), "a whole number from 1 on"];
+const WORKERS: Check = [
+  (value) => isWhole(1)(value) && (value as number) <= MOST_SEATS,
+  `a whole number from 1 to ${MOST_SEATS}`,
+];
 const COUNT: Check = [isWhole(0), "a whole number from 0 on"];
 export const TIME: Check = [isTime, "a number of milliseconds from 0 on"];
 
-const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
-  processes: WHOLE,
+/** What each option of a pool must be. */
+export const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
+  processes: WORKERS,
   initializer: [isTarget, "a function, or { module, name }"],
   initargs: [globalThis.Array.isArray, "an array"],
   maxTasksPerChild: WHOLE,
-  startMethod: [isOneOf("process", "thread", "inline"), '"process", "thread" or "inline"'],
-  runtime: [isOneOf("node", "deno", "bun"), '"node", "deno" or "bun"'],
-  permissions: [(value) => isOneOf("inherit", "none")(value) || isStrings(value), '"inherit", "none" or an array of strings'],
-  env: [isObject, "an object of strings"],
-  execArgv: [isStrings, "an array of strings"],
-  resourceLimits: [isObject, "an object of positive numbers"],
+  startMethod: oneOf("process", "thread", "inline"),
+  runtime: RUNTIME,
+  permissions: PERMISSIONS,
+  env: ENVIRONMENT,
+  execArgv: STRINGS,
+  resourceLimits: RESOURCE_LIMITS,
   minProcesses: COUNT,
   idleTimeout: TIME,
   maxQueue: COUNT,
   maxMemoryMb: [(value) => typeof value === "number" && value > 0, "a positive number"],
   retries: COUNT,
-  idle: [isOneOf("async", "block"), '"async" or "block"'],
+  idle: oneOf("async", "block"),
   nice: [(value) => isWhole(0)(value) && (value as number) < 20, "a whole number from 0 to 19"],
   grace: TIME,
 };
@@ -133,7 +148,7 @@ const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
   signal: [isSignal, "an AbortSignal"],
   timeout: TIME,
   queueTimeout: TIME,
-  priority: [(value) => typeof value === "number" && !Number.isNaN(value), "a number"],
+  priority: NUMBER,
   transfer: [isBuffers, "an array of ArrayBuffers"],
   retries: COUNT,
   grace: TIME,
@@ -142,31 +157,30 @@ const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
   buffersize: WHOLE,
 };
 
-/** Checks options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
-export function check(options: object, checks: Readonly<Record<string, Check>>, action: string): void {
-  for (const [option, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const [isGood, wanted] = checks[option] ?? [];
-    if (isGood === undefined) {
-      throw new TypeError(`Cannot ${action}: there is no option "${option}"; there are ${Object.keys(checks).join(", ")}`);
-    }
-    if (isGood(value)) continue;
-    const message = `Cannot ${action}: ${option} must be ${wanted}, it is ${String(value)}`;
-    throw typeof value === "number" && wanted.includes("number") ? new RangeError(message) : new TypeError(message);
+/** Checks a pool's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
+export function poolOptions(given: number | PoolOptions | undefined): PoolOptions {
+  const options = typeof given === "object" ? given : { processes: given };
+  checkWorkers(options, { ...POOL, maxWorkers: "it is processes" }, "make a pool", "processes");
+  return options;
+}
+
+/** Checks options that say how many workers there are. @param most The option for most of them. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
+export function checkWorkers<K extends string>(
+  options: { readonly [key in K | "minProcesses"]?: number },
+  checks: Checks,
+  action: string,
+  most: K,
+): void {
+  check(options, checks, action);
+  const { minProcesses = 0, [most]: limit = Infinity } = options;
+  if (minProcesses > limit) {
+    throw new RangeError(`Cannot ${action}: minProcesses, which is ${minProcesses}, must not be more than ${most}, which is ${limit}`);
   }
 }
 
-/** Checks a pool's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
-export function poolOptions(given: number | PoolOptions | undefined): PoolOptions {
-  const options = typeof given === "object" && given !== null ? given : given === undefined ? {} : { processes: given };
-  check(options, POOL, "make a pool");
-  const { processes, minProcesses } = options;
-  if (processes !== undefined && minProcesses !== undefined && minProcesses > processes) {
-    throw new RangeError(
-      `Cannot make a pool: minProcesses, which is ${minProcesses}, must not be more than processes, which is ${processes}`,
-    );
-  }
-  return options;
+/** Checks a new size of a pool. @throws {TypeError} @throws {RangeError} It is none. */
+export function checkSize(size: unknown): void {
+  check({ size: size ?? null }, { size: WORKERS }, "resize the pool");
 }
 
 const NOTHING: ImapOptions = Object.freeze({});
@@ -174,7 +188,6 @@ const NOTHING: ImapOptions = Object.freeze({});
 /** Checks a task's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. @throws {UnsupportedError} There are no timers. */
 export function taskOptions(options: ImapOptions | undefined): ImapOptions {
   if (options === undefined) return NOTHING;
-  if (!isObject(options)) throw new TypeError(`Cannot submit a task: its options must be an object, they are ${String(options)}`);
   check(options, TASK, "submit a task");
   const { timeout = Infinity, queueTimeout = Infinity } = options;
   if (Math.min(timeout, queueTimeout) < Infinity) checkTimers();

@@ -6,7 +6,7 @@
 import { waitFor } from "./clock.ts";
 import type { Shareable } from "./codec.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
-import type { WaitOptions } from "./attempt.ts";
+import { checkWait, type WaitOptions } from "./attempt.ts";
 import type { ImapOptions } from "./pool_options.ts";
 import type { Piece } from "./pool_record.ts";
 import { printAs } from "./printed.ts";
@@ -138,9 +138,15 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
    *
    * @param options `timeout` in milliseconds; `signal`. Giving up the wait does not end the task, see {@linkcode AsyncResult.cancel}.
    * @throws {TimeoutError} It was not there in time.
+   * @throws {TypeError} The options are wrong.
    * @throws Whatever the task threw.
    */
   get(options?: WaitOptions): Promise<T> {
+    try {
+      checkWait(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const { timeout = Infinity, signal } = options ?? {};
     return timeout === Infinity && signal === undefined ? this.#asPromise() : this.#getWithin(timeout, signal);
   }
@@ -156,8 +162,9 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
     return this.#asPromise();
   }
 
-  /** Waits until it is ready. @return Whether it is; false when the time was up. */
+  /** Waits until it is ready. @return Whether it is; false when the time was up. @throws {TypeError} The options are wrong. */
   async wait(options?: WaitOptions): Promise<boolean> {
+    checkWait(options);
     try {
       await this.get(options);
     } catch {

@@ -4,12 +4,26 @@
  * @module
  */
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import { checkTimeout } from "./attempt.ts";
 import { startClock } from "./clock.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { isSignal } from "./host.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import { printAs } from "./printed.ts";
+import {
+  BOOLEAN,
+  type Check,
+  check,
+  type Checks,
+  ENVIRONMENT,
+  oneOf,
+  PERMISSIONS,
+  RESOURCE_LIMITS,
+  RUNTIME,
+  STRING,
+  STRINGS,
+} from "./options.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
 import { tell } from "./log.ts";
@@ -98,10 +112,10 @@ export class Process<A extends any[] = any[]> {
    *
    * @param options What it runs, and how.
    * @param method What it is, by default that of the default context. A context's own class gives its.
-   * @throws {TypeError} An option is of a wrong type.
+   * @throws {TypeError} An option is wrong, or there is no such option.
    */
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
-    checkOptions(options);
+    check(options, PROCESS, "make a process");
     const { name, daemon } = options;
     this.#options = options;
     this.#scene = currentScene();
@@ -158,9 +172,11 @@ export class Process<A extends any[] = any[]> {
    * @param options `timeout` in milliseconds.
    * @return The exit code, or null when the time is up.
    * @throws {ProcessError} It was not started, or could not be.
+   * @throws {TypeError} The options are wrong.
    */
   join(options?: { timeout?: number }): Promise<number | null> {
     try {
+      checkTimeout(options);
       this.#checkJoin();
       const code = this.#code();
       if (code !== null) return Promise.resolve(code);
@@ -199,6 +215,7 @@ export class Process<A extends any[] = any[]> {
 
   /** {@linkcode Process.join}, blocking. @throws {UnsupportedError} This thread may not block, or the kernel cannot be asked. */
   joinSync(options?: { timeout?: number }): number | null {
+    checkTimeout(options);
     this.#checkJoin();
     const code = this.#code();
     if (code !== null) return code;
@@ -392,39 +409,26 @@ function checkName(name: unknown): void {
   if (typeof name !== "string") throw new TypeError(`Cannot name a process ${String(name)}: a name must be a string`);
 }
 
-const isString = (value: unknown) => typeof value === "string";
-const isBoolean = (value: unknown) => typeof value === "boolean";
-const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
-const isStrings = (value: unknown) => Array.isArray(value) && value.every(isString);
-const isOneOf = (...words: string[]) => (value: unknown) => words.includes(value as string);
-
 /** What each option must be. */
-const OPTIONS: Readonly<Record<keyof ProcessOptions, readonly [(value: unknown) => boolean, string]>> = {
-  target: [(value) => typeof value === "function" || isString((value as TaskReference | null)?.name), "a function, or { module, name }"],
-  args: [Array.isArray, "an array"],
-  name: [isString, "a string"],
-  daemon: [isBoolean, "a boolean"],
-  runtime: [isOneOf("node", "deno", "bun"), '"node", "deno" or "bun"'],
-  execArgv: [isStrings, "an array of strings"],
-  env: [(value) => isObject(value) && Object.values(value as object).every(isString), "an object of strings"],
-  cwd: [isString, "a string"],
-  stdio: [isOneOf("inherit", "pipe", "ignore"), '"inherit", "pipe" or "ignore"'],
-  permissions: [(value) => isOneOf("inherit", "none")(value) || isStrings(value), '"inherit", "none" or an array of strings'],
-  resourceLimits: [
-    (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
-    "an object of positive numbers",
+const OPTIONS: Readonly<Record<keyof ProcessOptions, Check>> = {
+  target: [
+    (value) => typeof value === "function" || typeof (value as TaskReference | null)?.name === "string",
+    "a function, or { module, name }",
   ],
+  args: [Array.isArray, "an array"],
+  name: STRING,
+  daemon: BOOLEAN,
+  runtime: RUNTIME,
+  execArgv: STRINGS,
+  env: ENVIRONMENT,
+  cwd: STRING,
+  stdio: oneOf("inherit", "pipe", "ignore"),
+  permissions: PERMISSIONS,
+  resourceLimits: RESOURCE_LIMITS,
   signal: [isSignal, "an AbortSignal"],
   transfer: [
     (value) => Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer),
     "an array of ArrayBuffers: that of a typed array is its .buffer",
   ],
 };
-
-function checkOptions(options: ProcessOptions): void {
-  if (!isObject(options)) throw new TypeError("Cannot make a process: it takes an object, { target, args }");
-  for (const [option, [check, wanted]] of Object.entries(OPTIONS)) {
-    const value = options[option as keyof ProcessOptions];
-    if (value !== undefined && !check(value)) throw new TypeError(`Cannot make a process: ${option} must be ${wanted}`);
-  }
-}
+const PROCESS: Checks = { ...OPTIONS, kwargs: "pass an object as the last of args" };

@@ -8,8 +8,9 @@ import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
-import type { WaitOptions } from "./attempt.ts";
 import { printAs } from "./printed.ts";
+import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
+import { BOOLEAN, check, type Checks, NUMBER } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
@@ -23,6 +24,8 @@ export interface QueueOptions {
   /** Most bytes of messages in it. A larger item passes when the queue is empty. Default: no limit. */
   capacity?: number;
 }
+
+const LIMITS: Checks = { maxsize: NUMBER, capacity: NUMBER }, SHUTDOWN: Checks = { immediate: BOOLEAN };
 
 /** When queues refuse. */
 export const QUEUE_RULES: Rules = {
@@ -74,10 +77,12 @@ abstract class AnyQueue<T> implements SharedObject {
    * Whether there is something to get, or, after a shutdown, never will be. Takes nothing.
    *
    * @param options `timeout` in milliseconds, 0 by default.
+   * @throws {TypeError} The options are wrong.
    */
   poll(options?: WaitOptions): Promise<boolean> {
     try {
-      return this.use("poll").poll({ timeout: 0, ...options });
+      checkWait(options);
+      return this.use("poll").poll({ ...options, timeout: options?.timeout ?? 0 });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -116,6 +121,7 @@ abstract class AnyQueue<T> implements SharedObject {
 
   protected putItem(item: T, options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.use("put to").put(item, "item", options, full(options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -124,6 +130,7 @@ abstract class AnyQueue<T> implements SharedObject {
 
   protected getItem(options?: WaitOptions): Promise<T> {
     try {
+      checkWait(options);
       return this.use("get from").get(options, empty(options?.timeout)) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
@@ -181,7 +188,8 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    *
    * @param options Most items in it, or limits by items and bytes. Without any it grows with what is in it.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
-   * @throws {TypeError} A limit is not a number.
+   * @throws {TypeError} A limit is not a number, or there is no such option.
+   * @throws {RangeError} A limit is not a whole number.
    */
   constructor(options?: number | QueueOptions, home: Home | RingBacking = defaultHome()) {
     super(options, home);
@@ -204,6 +212,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {Full} There was no room in time.
    * @throws {ShutDown} The queue was shut down.
    * @throws {DataCloneError} The item cannot travel.
+   * @throws {TypeError} The options are wrong.
    */
   put(item: T, options?: WaitOptions): Promise<void> {
     return this.putItem(item, options);
@@ -230,6 +239,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory.
    */
   putSync(item: T, options?: { timeout?: number }): void {
+    checkTimeout(options);
     this.putItemSync(item, options?.timeout);
   }
 
@@ -238,6 +248,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    *
    * @throws {Empty} None came in time; none was taken.
    * @throws {ShutDown} The queue was shut down and is empty.
+   * @throws {TypeError} The options are wrong.
    */
   get(options?: WaitOptions): Promise<T> {
     return this.getItem(options);
@@ -262,6 +273,7 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory.
    */
   getSync(options?: { timeout?: number }): T {
+    checkTimeout(options);
     return this.getItemSync(options?.timeout);
   }
 
@@ -271,9 +283,11 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {Full} There was no room in time for those from some item on.
    * @throws {ShutDown} The queue was shut down.
    * @throws {DataCloneError} An item cannot travel; none was put.
+   * @throws {TypeError} The options are wrong; none was put.
    */
   putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.use("put to").putMany([...items], "item", options, full(options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -286,8 +300,10 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {Empty} None came in time.
    * @throws {ShutDown} The queue was shut down and is empty.
    * @throws {RangeError} `max` is not a whole number from 1 on.
+   * @throws {TypeError} The options are wrong.
    */
   async getMany(max: number, options?: WaitOptions): Promise<T[]> {
+    checkWait(options);
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`Cannot get ${max} items: max must be a whole number from 1 on`);
     return await this.use("get from").getMany(max, options, empty(options?.timeout)) as T[];
   }
@@ -296,8 +312,10 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * Shuts the queue, for everybody: from now on puts throw `ShutDown`, and gets do once it is empty.
    *
    * @param options `immediate`: also drops the items in it.
+   * @throws {TypeError} The options are wrong.
    */
   shutdown(options?: { immediate?: boolean }): void {
+    if (options !== undefined) check(options, SHUTDOWN, "shut down the queue");
     this.use("shut down").shutdown(options?.immediate ?? false);
   }
 
@@ -345,9 +363,11 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
    *
    * @throws {AbandonedError} A consumer died, or ended, between taking an item and saying that it was done.
    * @throws {TimeoutError} They were not done in time.
+   * @throws {TypeError} The options are wrong.
    */
   join(options?: WaitOptions): Promise<void> {
     try {
+      checkWait(options);
       return this.use("join").joinAll(options);
     } catch (error) {
       return Promise.reject(error);
@@ -356,6 +376,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
 
   /** {@linkcode JoinableQueue.join}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   joinSync(options?: { timeout?: number }): void {
+    checkTimeout(options);
     mayBlock(this.messages, "joinSync");
     this.use("join").joinAllSync(options?.timeout);
   }
@@ -387,13 +408,19 @@ export class SimpleQueue<T = unknown> extends AnyQueue<T> {
     this.putItemSync(item, undefined);
   }
 
-  /** Gets an item. */
+  /** Gets an item. @throws {TypeError} It is given something: a simple queue's `get` has no options. */
   get(): Promise<T> {
-    return this.getItem();
+    try {
+      noOptions(arguments);
+      return this.getItem();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** {@linkcode SimpleQueue.get}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   getSync(): T {
+    noOptions(arguments);
     return this.getItemSync(undefined);
   }
 }
@@ -406,17 +433,23 @@ registerHandle(
 );
 
 function limitsOf(options: number | QueueOptions | undefined): { maxsize: number; capacity: number } {
-  const { maxsize = 0, capacity = 0 } = typeof options === "object" ? options : { maxsize: options };
+  const given = typeof options === "object" ? options : { maxsize: options };
+  check(given, LIMITS, "make a queue");
+  const { maxsize = 0, capacity = 0 } = given;
   for (const [name, limit] of Object.entries({ maxsize, capacity })) {
-    if (typeof limit !== "number" || Number.isNaN(limit)) {
-      throw new TypeError(`Cannot make a queue: ${name} must be a number, it is ${String(limit)}`);
-    }
     if (limit > 0 && limit !== Infinity && !Number.isInteger(limit)) {
       throw new RangeError(`Cannot make a queue: ${name} must be a whole number, it is ${limit}`);
     }
   }
   // Beyond what a word holds, a limit is none.
   return { maxsize: maxsize > 0 && maxsize <= LIMIT ? maxsize : 0, capacity: capacity > 0 && capacity <= LIMIT ? capacity : 0 };
+}
+
+/** One who gives a time would wait for ever. */
+function noOptions([first]: ArrayLike<unknown> & Iterable<unknown>): void {
+  if (first !== undefined) {
+    throw new TypeError("Cannot wait: get() of a SimpleQueue takes no options; use a Queue, whose get() takes { timeout, signal }");
+  }
 }
 
 function full(timeout: number | undefined): () => never {

@@ -13,6 +13,7 @@
 import { registerClass } from "./codec.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import { printAs } from "./printed.ts";
+import { ANYTHING, check } from "./options.ts";
 import { LIBRARY, SharedMemory } from "./shared_memory.ts";
 
 /** What such a list holds. */
@@ -61,10 +62,11 @@ export class ShareableList {
    *
    * @param sequence The items of a new list; null or undefined: opens the one of that name.
    * @param options `name`: of the block. A new list needs none.
-   * @throws {TypeError} An item is nothing that can be stored.
+   * @throws {TypeError} An item is nothing that can be stored, or there is no such option.
    * @throws {ProcessError} There is a block of that name already (`code` is `"EEXIST"`), or there is none (`"ENOENT"`).
    */
   constructor(sequence?: Iterable<ShareableItem> | null, options: { name?: string } = {}) {
+    check(options, { name: ANYTHING }, "make a list");
     const { name } = options;
     if (name !== undefined && (sequence === undefined || sequence === null)) {
       this.shm = new SharedMemory({ name });

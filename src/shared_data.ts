@@ -5,6 +5,7 @@
  */
 import type { Home } from "./home.ts";
 import * as L from "./layout.ts";
+import { ANYTHING, check, shown } from "./options.ts";
 import { INSIDE, Lock, repairLock, RLock } from "./lock.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { registerKind } from "./participant.ts";
@@ -91,12 +92,18 @@ export class SharedData {
   }
 }
 
+/** The option for the lock among others. @throws {TypeError} There are no such options. */
+export function lockAmong(options: { lock?: LockOption } | undefined, what: string): LockOption | undefined {
+  if (options !== undefined) check(options, { lock: ANYTHING }, `make ${what}`);
+  return options?.lock;
+}
+
 /** Reads the option. @throws {TypeError} It is none. */
 export function lockOf(option: LockOption | undefined, what: string): Lock | RLock | null | undefined {
   if (option === undefined || option === null || option === true) return undefined;
   if (option === false) return null;
   if (option instanceof Lock || option instanceof RLock) return option;
-  throw new TypeError(`Cannot make ${what}: lock must be a Lock, an RLock, true or false, it is ${String(option)}`);
+  throw new TypeError(`Cannot make ${what}: lock must be a Lock, an RLock, true or false, it is ${shown(option)}`);
 }
 
 registerKind(L.KIND_VALUE, {

@@ -8,6 +8,7 @@ import { registerClass } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { randomWord, TextEncoder } from "./host.ts";
 import { printAs } from "./printed.ts";
+import { ANYTHING, BOOLEAN, check, type Checks } from "./options.ts";
 import { currentScene } from "./scene.ts";
 import type { World } from "./world.ts";
 
@@ -30,6 +31,9 @@ export interface SharedMemoryOptions {
    */
   track?: boolean;
 }
+
+/** Names and sizes are looked at apart. */
+const OPTIONS: Checks = { name: ANYTHING, create: BOOLEAN, size: ANYTHING, track: BOOLEAN };
 
 /** What each thread has open, until it ends. */
 const OPEN = new WeakMap<World, Set<NamedBlock>>();
@@ -76,6 +80,7 @@ export class SharedMemory {
    * Makes a block, or opens one.
    *
    * @throws {ProcessError} There is one of that name already (`code` is `"EEXIST"`), or there is none (`"ENOENT"`).
+   * @throws {TypeError} An option is wrong, or there is no such option; or neither a name is given nor a new block asked for.
    * @throws {RangeError} `size` is not a whole number from 1 on, or there is no room for so many bytes.
    * @throws {UnsupportedError} This runtime has no such memory, with the permissions that it has.
    */
@@ -150,13 +155,8 @@ function coded(code: string, message: string): ProcessError {
 }
 
 function checked(options: SharedMemoryOptions): { name: string | undefined; create: boolean; size: number; track: boolean } {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError("Cannot open shared memory: it takes an object, { name } or { create: true, size }");
-  }
+  check(options, OPTIONS, "open shared memory");
   const { name, create = false, size = 0, track = true } = options;
-  for (const [option, value] of Object.entries({ create, track })) {
-    if (typeof value !== "boolean") throw new TypeError(`Cannot open shared memory: ${option} must be a boolean, it is ${String(value)}`);
-  }
   if (name === undefined && !create) {
     throw new TypeError("Cannot open shared memory without a name: give its name, or create: true to make a new block");
   }

@@ -6,7 +6,7 @@
 import { startClock } from "./clock.ts";
 import { ProcessError } from "./errors.ts";
 import type { Answer, Request, Wait } from "./hub.ts";
-import { notATime, type WaitOptions, type WaitScope } from "./attempt.ts";
+import type { WaitOptions, WaitScope } from "./attempt.ts";
 import type { Client, Tree } from "./tree.ts";
 import { type Frame, type Payload, REQUEST, seal, writeFrame } from "./tree_frame.ts";
 
@@ -88,7 +88,6 @@ export class Uplink implements Client {
   ask<T>(question: Question, { options, scope, isLossy, onTimeout, read, cargo }: Asking<T>): Promise<T> {
     const { timeout, signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (Number.isNaN(timeout)) return Promise.reject(notATime());
     if (this.#tree.isLost) return Promise.reject(lostError());
     const now = timeout !== undefined && timeout <= 0;
     const number = ++this.#last;

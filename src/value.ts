@@ -19,9 +19,9 @@ import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import type { Lock, RLock } from "./lock.ts";
-import { type Attempt, PENDING, type WaitOptions } from "./attempt.ts";
 import { printAs } from "./printed.ts";
-import { lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
+import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
+import { lockAmong, lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
 import { type Fields, type RecordOf, StructType } from "./struct.ts";
 
 /** Codec numbers. */
@@ -48,10 +48,12 @@ abstract class AnyValue<V> implements SharedObject {
    *
    * @param options `timeout` in milliseconds; `signal`.
    * @return True; false when the time is up.
+   * @throws {TypeError} The options are wrong.
    */
   waitFor(predicate: (value: V) => unknown, options?: WaitOptions): Promise<boolean> {
     const { place, watchers } = this[DATA];
     try {
+      checkWait(options);
       place.check("wait for");
       options?.signal?.throwIfAborted();
       const what = this.#attempt(predicate);
@@ -65,6 +67,7 @@ abstract class AnyValue<V> implements SharedObject {
   /** {@linkcode SharedValue.waitFor}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitForSync(predicate: (value: V) => unknown, options?: { timeout?: number }): boolean {
     const { place, watchers } = this[DATA];
+    checkTimeout(options);
     place.check("wait for");
     checkMayBlock(place.me, "waitForSync");
     const what = this.#attempt(predicate);
@@ -320,7 +323,7 @@ function recordOf(data: SharedData, type: StructType, hasLock: boolean): SharedR
 /** Both makers of a start method. @param home The memory in which they make values. */
 export function valueMakers(home: () => Home): { Value: ValueMaker; RawValue: RawValueMaker } {
   function Value(type: ElementType | StructType, initial?: unknown, options?: ValueOptions): object {
-    return make(home(), type, initial, options?.lock);
+    return make(home(), type, initial, lockAmong(options, "the value"));
   }
   function RawValue(type: ElementType | StructType, initial?: unknown): object {
     return make(home(), type, initial, false);
@@ -336,7 +339,7 @@ const makers = valueMakers(defaultHome);
  * @param type The name of a type, Python's code for it, or what `Struct()` gave.
  * @param initial Its value to begin with, by default zero. Of a record, its fields.
  * @param options `lock`: another than its own, or false for none.
- * @throws {TypeError} There is no such type, or `initial` is no value of it.
+ * @throws {TypeError} There is no such type, or `initial` is no value of it; or there is no such option.
  * @throws {UnsupportedError} No memory is shared there.
  *
  * @example

@@ -8,7 +8,8 @@ import { AbortController, AbortSignal, setTimeout } from "./host.ts";
 import type { Connection } from "./pipe.ts";
 import { AWAITED, Process } from "./process.ts";
 import type { JoinableQueue, Queue, SimpleQueue } from "./queue.ts";
-import type { WaitOptions } from "./attempt.ts";
+import { checkWait, type WaitOptions } from "./attempt.ts";
+import { shown } from "./options.ts";
 
 /** What can be waited for: connections and queues to receive from, processes and their sentinels to end, any promises to settle. */
 // deno-lint-ignore no-explicit-any -- whatever is in them
@@ -20,8 +21,13 @@ export type Waitable = Connection | Queue<any> | JoinableQueue<any> | SimpleQueu
  * @param things A connection or queue is ready when something is there, or nothing will ever be; a process when it ended; a promise when it is settled.
  * @param options `timeout` in milliseconds; 0 or less: only looks.
  * @return All that are ready, in the order given; `[]` when the time is up.
+ * @throws {TypeError} `things` is no iterable, or the options are wrong.
  */
 export async function wait<T extends Waitable>(things: Iterable<T>, options: WaitOptions = {}): Promise<T[]> {
+  checkWait(options);
+  if (typeof (things as Partial<Iterable<T>> | null)?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Cannot wait: things must be an iterable of what is waited for, such as an array; it is ${shown(things)}`);
+  }
   const list = [...things];
   const { timeout, signal } = options;
   signal?.throwIfAborted();

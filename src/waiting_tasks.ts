@@ -4,7 +4,7 @@
  * @module
  */
 import type { Arena } from "./arena.ts";
-import { type Attempt, notATime, PENDING, type WaitOptions, type WaitScope } from "./attempt.ts";
+import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./attempt.ts";
 import { startClock } from "./clock.ts";
 import type { Doorbells } from "./doorbells.ts";
 import type { Gate } from "./gate.ts";
@@ -91,7 +91,6 @@ export class WaitingTasks {
     const signal = options?.signal;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const timeout = options?.timeout;
-    if (Number.isNaN(timeout)) return Promise.reject(notATime());
     if (timeout !== undefined && timeout <= 0) return settle(onTimeout);
     const since = performance.now();
     if (this.#foreground === 0) {

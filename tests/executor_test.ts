@@ -68,8 +68,7 @@ eachMethod("maps zip their iterables, in order, lazily", (ctx) =>
       assert.deepEqual(await gather(executor.map(work.add, range(40), range(60), { chunksize })), range(40).map((n) => 2 * n));
     }
     assert.deepEqual(await gather(executor.map(work.squareLater, range(10))), range(10).map((n) => n ** 2));
-    const add: mp.Target = work.add;
-    assert.deepEqual(await gather(executor.map(add)), []);
+    assert.deepEqual(await gather(executor.map(work.add, [], [])), []);
     async function* late() {
       for (const n of range(5)) yield await Promise.resolve(n);
     }

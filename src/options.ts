@@ -1,0 +1,79 @@
+/**
+ * Objects of options: which there are, and what each must be.
+ *
+ * @module
+ */
+
+/** What is right, and what that is called. */
+export type Check = readonly [(value: unknown) => boolean, string];
+
+/** Which options there are. A text in place of a check: there is no such option, and that is what to do instead. */
+export type Checks = Readonly<Record<string, Check | string>>;
+
+const isString = (value: unknown) => typeof value === "string";
+const isStrings = (value: unknown) => globalThis.Array.isArray(value) && value.every(isString);
+export const isObject = (value: unknown): boolean => typeof value === "object" && value !== null && !globalThis.Array.isArray(value);
+
+/** For what is looked at elsewhere. */
+export const ANYTHING: Check = [() => true, "anything"];
+export const BOOLEAN: Check = [(value) => typeof value === "boolean", "a boolean"];
+export const NUMBER: Check = [(value) => typeof value === "number" && !Number.isNaN(value), "a number"];
+export const STRING: Check = [isString, "a string"];
+export const STRINGS: Check = [isStrings, "an array of strings"];
+export const ENVIRONMENT: Check = [(value) => isObject(value) && Object.values(value as object).every(isString), "an object of strings"];
+export const RUNTIME: Check = oneOf("node", "deno", "bun");
+export const PERMISSIONS: Check = [
+  (value) => value === "inherit" || value === "none" || isStrings(value),
+  '"inherit", "none" or an array of strings',
+];
+export const RESOURCE_LIMITS: Check = [
+  (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
+  "an object of positive numbers",
+];
+
+/** One of some words. */
+export function oneOf(...words: string[]): Check {
+  const quoted = words.map((word) => `"${word}"`);
+  return [(value) => words.includes(value as string), `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`];
+}
+
+/** Checks options. @throws {TypeError} @throws {RangeError} One is wrong, or there is none of that name, or they are no object; the message names it. */
+export function check(options: unknown, checks: Checks, action: string): void {
+  if (Object.prototype.toString.call(options) !== "[object Object]") {
+    throw new TypeError(`Cannot ${action}: options must be an object { ${namesOf(checks).join(", ")} }, they are ${shown(options)}`);
+  }
+  const given = options as Readonly<Record<string, unknown>>;
+  for (const option in given) {
+    const value = given[option];
+    if (value === undefined) continue;
+    const wanted = Object.hasOwn(checks, option) ? checks[option] : "";
+    if (typeof wanted === "string") {
+      // Objects of all kinds inherit what is none of theirs.
+      if (!Object.hasOwn(given, option)) continue;
+      throw new TypeError(`Cannot ${action}: there is no option "${option}"; ${wanted || nearest(option, checks)}`);
+    }
+    if (wanted[0](value)) continue;
+    const message = `Cannot ${action}: ${option} must be ${wanted[1]}, it is ${shown(value)}`;
+    throw /^a .*number/.test(wanted[1]) && NUMBER[0](value) ? new RangeError(message) : new TypeError(message);
+  }
+}
+
+/** What is meant by a name that there is not. */
+function nearest(option: string, checks: Checks): string {
+  const names = namesOf(checks), plain = (name: string) => name.replaceAll("_", "").toLowerCase();
+  const meant = names.find((name) => plain(name) === plain(option));
+  return meant !== undefined ? `it is ${meant}` : `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}`;
+}
+
+function namesOf(checks: Checks): string[] {
+  return Object.keys(checks).filter((name) => typeof checks[name] !== "string");
+}
+
+/** A value as messages name it: in a few words, whatever it is. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  return `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind === "Object" || kind === "Array" ? kind.toLowerCase() : kind}`;
+}
