@@ -154,6 +154,11 @@ export class Heap {
     this.onSurplus();
   }
 
+  /** What another kept, who has ended since, somebody else is to give back. */
+  inherit(): void {
+    if (this.#isMapped && this.#head[L.DIRTY_UNITS] > KEPT_UNITS) this.onSurplus();
+  }
+
   /** Gives back to the system what is kept beyond what may stay, unless anybody needed it since this was asked last. False: that is so. */
   giveBack(): boolean {
     if (!this.#isMapped) return true;

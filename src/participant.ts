@@ -266,7 +266,9 @@ export class Participant {
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_FREE);
       return true;
     });
-    if (isMine) this.parker.wakeEverybody();
+    if (!isMine) return;
+    this.parker.wakeEverybody();
+    heap.inherit();
   }
 
   #dropKept(): void {

@@ -2,6 +2,7 @@
 // run: on=node26,deno,bun
 import { existsSync, readFileSync } from "node:fs";
 import { assert } from "chai";
+import * as mp from "../mod.ts";
 import { arenaMib } from "./faults.ts";
 import * as work from "./fixtures/queue_large.ts";
 import { eachMethod } from "./harness.ts";
@@ -87,6 +88,25 @@ eachMethod("memory that is kept for the next large messages is given back by a p
   over.set();
   assert.equal(await child.join(), 0);
 }, { methods: ["process"], needs: () => answersAtOnce("process"), timeoutMs: 60_000 });
+
+const ENDINGS: Record<string, { method: mp.StartMethod; end(child: mp.Process, over: mp.Event): void }> = {
+  "a process that has ended": { method: "process", end: (_child, over) => over.set() },
+  "a process that was killed": { method: "process", end: (child) => child.kill() },
+  "a thread that was terminated": { method: "thread", end: (child) => child.terminate() },
+};
+for (const [name, { method, end }] of Object.entries(ENDINGS)) {
+  eachMethod(`memory that ${name} kept for the next large messages is given back by whoever started it`, async (ctx) => {
+    const queue = new ctx.Queue<Uint8Array>(), taken = new ctx.Event(), over = new ctx.Event();
+    for (let i = 0; i < 6; i++) await queue.put(new Uint8Array(40 * MIB).fill(1));
+    const child = new (mp.getContext(method).Process)({ target: work.takeMany, args: [queue, 6, taken, over] }).start();
+    await taken.wait();
+    end(child, over);
+    await child.join();
+    // This program waits for nothing of the library's meanwhile, and so does not look around.
+    await until("given back", () => arenaMib() < 80);
+    queue.close();
+  }, { methods: ["process"], needs: (can) => answersAtOnce("process") ?? can.reasons["blocking"] ?? null, timeoutMs: 60_000 });
+}
 
 const SYSTEM = "/sys/kernel/mm/transparent_hugepage/enabled";
 
