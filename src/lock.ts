@@ -282,9 +282,15 @@ export class RLock extends AnyLock {
     return this.give(new Guard(abandoned, this.#release));
   }
 
-  readonly #release = (): void => {
-    this.place.evenIfClosed(() => {
-      if (this.isOwn) this.#releaseOnce();
+  readonly #release = (guard: Guard): void => {
+    const { place, hold: { guards } } = this;
+    place.evenIfClosed(() => {
+      // Released without its guard, it may be another task's by now.
+      const i = guards.lastIndexOf(guard);
+      if (i < 0 || !this.isOwn) return;
+      // Guards may let go in any order; it is the last that goes.
+      if (i < guards.length - 1) guards.push(...guards.splice(i, 1));
+      this.#releaseOnce();
     });
   };
 }
