@@ -40,13 +40,21 @@ interface Hold {
   guards: Guard[];
 }
 
-const HOLDS = new WeakMap<Participant, Map<number, WeakRef<Hold>>>();
+type Holds = Map<number, WeakRef<Hold>>;
+
+const HOLDS = new WeakMap<Participant, Holds>();
+const COLLECTED = new FinalizationRegistry<{ holds: Holds; offset: number }>(({ holds, offset }) => {
+  if (holds.get(offset)?.deref() === undefined) holds.delete(offset);
+});
 
 function holdOf({ me, block }: Place): Hold {
   let holds = HOLDS.get(me);
   if (holds === undefined) HOLDS.set(me, holds = new Map());
   let hold = holds.get(block.offset)?.deref();
-  if (hold === undefined) holds.set(block.offset, new WeakRef(hold = { guards: [] }));
+  if (hold === undefined) {
+    holds.set(block.offset, new WeakRef(hold = { guards: [] }));
+    COLLECTED.register(hold, { holds, offset: block.offset });
+  }
   return hold;
 }
 
