@@ -196,7 +196,7 @@ export class Participant {
   }
 
   kindOf(block: Block): number {
-    return this.arena.window(block.offset - L.UNIT).words[this.arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_KIND];
+    return this.arena.header(block.offset - L.UNIT)[this.arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_KIND];
   }
 
   /** Resolves once no put waits for room any more. */
