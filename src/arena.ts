@@ -21,8 +21,10 @@ export class Arena {
   readonly memory: Memory;
   readonly id: number;
   readonly #windows: (Window | undefined)[] = [];
+  /** Of windows that nobody looked at: the header of the block that begins there. */
+  readonly #headers: (Int32Array | undefined)[] = [];
   /** What was seen last that is in no window: a view of so much makes V8 look for garbage. */
-  readonly #large: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
+  #large: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   readonly #head: Int32Array;
 
   private constructor(memory: Memory) {
@@ -46,9 +48,7 @@ export class Arena {
     head[L.NEXT_SERIAL] = 1;
     // The heap begins as one free block of each size.
     for (let order = L.HEAP_ORDER, offset = L.HEAP_OFFSET; offset < memory.byteLength; offset *= 2, order++) {
-      const { words } = arena.window(offset);
-      const at = arena.wordIndex(offset);
-      words[at + L.BLOCK_TAG] = order << 1;
+      arena.header(offset)[arena.wordIndex(offset) + L.BLOCK_TAG] = order << 1;
       head[L.FREE_HEADS + order] = offset / L.UNIT;
     }
     Atomics.store(head, L.MAGIC_WORD, L.MAGIC);
@@ -75,6 +75,17 @@ export class Arena {
   window(offset: number): Window {
     const n = Math.floor(offset / WINDOW_BYTES);
     return this.#windows[n] ??= this.#open(n * WINDOW_BYTES, Math.min(WINDOW_BYTES, this.memory.byteLength - n * WINDOW_BYTES));
+  }
+
+  /**
+   * The words of a block's header, with the indices that they have in its window. Of a block that begins a window it may be no more than these words: to know that a large block is free is no reason to look at the whole
+   * window, which engines take for memory of the program's own.
+   */
+  header(offset: number): Int32Array {
+    const n = Math.floor(offset / WINDOW_BYTES), seen = this.#windows[n];
+    if (seen !== undefined) return seen.words;
+    if (offset % WINDOW_BYTES !== 0 || this.memory.kind !== "mapped") return this.window(offset).words;
+    return this.#headers[n] ??= this.#open(offset, L.UNIT).words;
   }
 
   /** Gives the windows of a large free block back where that is all that can be given back: plain memory. What is looked at there next is zeros. */
@@ -107,6 +118,11 @@ export class Arena {
       if (this.#large.push(large) > MOST_LARGE) this.#large.shift();
     }
     return large.bytes;
+  }
+
+  /** Forgets what is remembered of large messages: engines take it for memory of the program's own. */
+  forgetLarge(): void {
+    this.#large = [];
   }
 
   /** The buffer in which bytes are, and where in it. If possible one that holds nothing else. */

@@ -2,7 +2,7 @@
  * The memory of an array: a part of the arena, in a buffer.
  *
  * It is there as long as anything can reach it: the array, arrays made of it by `subarray`, its buffer. What makes that so is a table of who keeps what, which the collector of garbage reads.
- * To dispose of an array empties all of these, where its buffer is its own (between processes); where one buffer holds all objects, nothing can empty them, and the memory stays until they are collected.
+ * To dispose of an array empties all of these, where its buffer is its own (between processes) and nobody moved it away; where one buffer holds all objects, nothing can empty them, and the memory stays until they are collected.
  *
  * @module
  */
@@ -12,6 +12,18 @@ import type { SharedData } from "./shared_data.ts";
 
 /** What keeps the memory that an object shows. */
 const KEEPERS = new WeakMap<object, object>();
+
+const { transfer, transferToFixedLength } = ArrayBuffer.prototype;
+/** Own methods of buffers. What is moved out of one shows the same memory, and nothing here can follow it: so that stays. */
+const MOVES: PropertyDescriptorMap = Object.fromEntries(
+  Object.entries({ transfer, transferToFixedLength }).map(([name, move]) => [name, {
+    value(this: ArrayBuffer, byteLength?: number): ArrayBuffer {
+      const own = KEEPERS.get(this);
+      if (own !== undefined) keepAlive(own);
+      return move.call(this, byteLength);
+    },
+  }]),
+);
 
 /** A buffer that shows one block and nothing else. */
 class OwnBuffer {
@@ -26,6 +38,7 @@ class OwnBuffer {
     this.start = start;
     this.#holding = new Holding(me, block, 0);
     KEEPERS.set(buffer, this);
+    Object.defineProperties(buffer, MOVES);
   }
 
   /** Whether it still shows the block: a program may have moved it away. */
@@ -38,13 +51,24 @@ class OwnBuffer {
     return this;
   }
 
-  /** An array less shows it: the last empties it. */
-  release(): void {
-    if (--this.#users > 0) return;
-    if (this.isOpen) this.buffer.transfer(0);
+  /** So many users let go of it: the last empties it. */
+  release(users: number): void {
+    this.#users -= users;
+    // Engines move buffers, too: into messages, say.
+    if (!this.isOpen) return keepAlive(this);
+    if (this.#users > 0) return;
+    transfer.call(this.buffer, 0);
     this.#holding.close();
   }
+
+  /** A user was collected. No more than that is known: something else may see the buffer, with which the memory goes. */
+  forget(): void {
+    this.#users--;
+  }
 }
+
+/** Arrays that came in messages and were dropped. */
+const DROPPED = new FinalizationRegistry<WeakRef<OwnBuffer>>((own) => own.deref()?.forget());
 
 /**
  * Buffers of arrays that came in messages, by their block. Engines take a buffer for memory of the program's own: were there one for each time that an array comes, as it does to every task of a pool, they would look for
@@ -74,6 +98,8 @@ export class ArrayMemory {
   readonly buffer: ArrayBufferLike;
   readonly start: number;
   readonly #own: OwnBuffer | null;
+  /** How many users of its own buffer it is: one, and one that never goes by itself once a program has something of it that may outlive the array. */
+  #users = 1;
 
   /** @param isReceived Whether the array came in a message, and may come again. */
   constructor(data: SharedData, byteLength: number, isReceived: boolean) {
@@ -82,18 +108,23 @@ export class ArrayMemory {
     const length = Math.max(1, byteLength), { arena } = data.place.me;
     const isOwn = arena.memory.kind === "mapped";
     this.#own = isOwn ? (isReceived ? received(data, length) : new OwnBuffer(data, length)).use() : null;
+    if (this.#own !== null && isReceived) DROPPED.register(this, new WeakRef(this.#own), this);
     ({ buffer: this.buffer, start: this.start } = this.#own ?? arena.range(data.offset, length));
   }
 
   /** The buffer, for programs. One that holds all objects shows more than the array: so nothing of the array may be given back any more. */
   givenBuffer(): ArrayBufferLike {
     if (this.#own === null) keepAlive(this.data);
+    else this.#show(this.#own);
     return this.buffer;
   }
 
   /** A plain array over some of the memory, which stays as long as that is reachable. */
   kept<A extends object>(view: A): A {
-    if (this.#own !== null) return view;
+    if (this.#own !== null) {
+      this.#show(this.#own);
+      return view;
+    }
     const typed = view as unknown as Uint8Array, { subarray } = typed;
     KEEPERS.set(view, this.data);
     return Object.defineProperties(view, {
@@ -105,7 +136,14 @@ export class ArrayMemory {
   /** Lets go of the memory, if nobody here can see it any more. */
   dispose(): void {
     if (this.#own === null || this.data.place.isClosed) return;
-    this.#own.release();
+    DROPPED.unregister(this);
+    this.#own.release(this.#users);
     this.data.close();
+  }
+
+  #show(own: OwnBuffer): void {
+    if (this.#users > 1) return;
+    this.#users++;
+    own.use();
   }
 }

@@ -86,7 +86,7 @@ export class Heap {
       );
     }
     const offset = this.#head[L.FREE_HEADS + order] * L.UNIT;
-    const { words } = this.#arena.window(offset);
+    const words = this.#arena.header(offset);
     const at = this.#arena.wordIndex(offset);
     this.#unlink(offset, order);
     this.#head[L.DIRTY_UNITS] -= words[at + L.BLOCK_DIRTY];
@@ -120,7 +120,7 @@ export class Heap {
   freeInside(block: Block): void {
     if (!this.isCurrent(block)) return;
     let offset = block.offset - L.UNIT;
-    let { words } = this.#arena.window(offset);
+    let words = this.#arena.header(offset);
     let at = this.#arena.wordIndex(offset);
     let order = words[at + L.BLOCK_TAG] >> 1;
     let dirty = 2 ** order / L.UNIT;
@@ -135,7 +135,7 @@ export class Heap {
     while (order < L.MAX_ORDER) {
       const buddy = this.#buddy(offset, order);
       if (buddy < L.HEAP_OFFSET || buddy >= this.#arena.memory.byteLength) break;
-      const other = this.#arena.window(buddy).words;
+      const other = this.#arena.header(buddy);
       const otherAt = this.#arena.wordIndex(buddy);
       if (other[otherAt + L.BLOCK_TAG] !== order << 1) break;
       this.#unlink(buddy, order);
@@ -154,6 +154,11 @@ export class Heap {
     this.onSurplus();
   }
 
+  /** What another kept, who has ended since, somebody else is to give back. */
+  inherit(): void {
+    if (this.#isMapped && this.#head[L.DIRTY_UNITS] > KEPT_UNITS) this.onSurplus();
+  }
+
   /** Gives back to the system what is kept beyond what may stay, unless anybody needed it since this was asked last. False: that is so. */
   giveBack(): boolean {
     if (!this.#isMapped) return true;
@@ -162,6 +167,7 @@ export class Heap {
       this.#seenTurn = turn;
       return false;
     }
+    this.#arena.forgetLarge();
     // One at a time, so that nobody waits long for the heap.
     while (this.#head[L.DIRTY_UNITS] > KEPT_UNITS && this.exclusively(() => this.#giveBackOne()));
     return true;
@@ -171,7 +177,7 @@ export class Heap {
   #giveBackOne(): boolean {
     for (let order = L.MAX_ORDER; order >= DISCARD_ORDER; order--) {
       for (let units = this.#head[L.FREE_HEADS + order]; units !== 0;) {
-        const offset = units * L.UNIT, { words } = this.#arena.window(offset), at = this.#arena.wordIndex(offset);
+        const offset = units * L.UNIT, words = this.#arena.header(offset), at = this.#arena.wordIndex(offset);
         const surplus = words[at + L.BLOCK_DIRTY] - L.PAGE / L.UNIT;
         if (surplus > 0) {
           this.#arena.memory.discard(offset + L.PAGE, 2 ** order - L.PAGE);
@@ -187,14 +193,14 @@ export class Heap {
 
   /** Whether this allocation was not given back yet. */
   isCurrent(block: Block): boolean {
-    const { words } = this.#arena.window(block.offset - L.UNIT);
+    const words = this.#arena.header(block.offset - L.UNIT);
     const at = this.#arena.wordIndex(block.offset - L.UNIT);
     return (Atomics.load(words, at + L.BLOCK_TAG) & 1) === 1 && words[at + L.BLOCK_SERIAL] === block.serial && block.serial !== 0;
   }
 
   /** Says with which participant the block dies: an ident, or 0 for none. */
   own(block: Block, owner: number): void {
-    const { words } = this.#arena.window(block.offset - L.UNIT);
+    const words = this.#arena.header(block.offset - L.UNIT);
     Atomics.store(words, this.#arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_OWNER, owner);
   }
 
@@ -227,7 +233,7 @@ export class Heap {
 
   #walk(visit: (offset: number, words: Int32Array, at: number, tag: number) => void): void {
     for (let offset = L.HEAP_OFFSET; offset < this.#arena.memory.byteLength;) {
-      const { words } = this.#arena.window(offset);
+      const words = this.#arena.header(offset);
       const at = this.#arena.wordIndex(offset);
       const tag = words[at + L.BLOCK_TAG];
       visit(offset, words, at, tag);
@@ -259,7 +265,7 @@ export class Heap {
   }
 
   #link(offset: number, order: number, dirtyUnits: number): void {
-    const { words } = this.#arena.window(offset);
+    const words = this.#arena.header(offset);
     const at = this.#arena.wordIndex(offset);
     const first = this.#head[L.FREE_HEADS + order];
     words[at + L.BLOCK_NEXT] = first;
@@ -271,7 +277,7 @@ export class Heap {
   }
 
   #unlink(offset: number, order: number): void {
-    const { words } = this.#arena.window(offset);
+    const words = this.#arena.header(offset);
     const at = this.#arena.wordIndex(offset);
     const next = words[at + L.BLOCK_NEXT];
     const previous = words[at + L.BLOCK_PREVIOUS];
@@ -281,6 +287,6 @@ export class Heap {
   }
 
   #field(units: number, field: number, value: number): void {
-    this.#arena.window(units * L.UNIT).words[this.#arena.wordIndex(units * L.UNIT) + field] = value;
+    this.#arena.header(units * L.UNIT)[this.#arena.wordIndex(units * L.UNIT) + field] = value;
   }
 }

@@ -322,6 +322,8 @@ async function until(limitMs: number, isSo: () => boolean): Promise<void> {
 function bury({ home, ident }: Seat): void {
   // A thread's place is given up by its process, whoever buried it.
   if (home.me.arena.identOf(ident & L.IDENT_SLOT_MASK) === ident) home.me.bury(ident);
+  // Who ends in good order has buried itself, and what it kept is left.
+  home.me.heap.inherit();
 }
 
 /** Ends the processes that these participants started, and those that they started, and so on. Who is still starting is kept from it. */

@@ -41,13 +41,21 @@ interface Hold {
   guards: Guard[];
 }
 
-const HOLDS = new WeakMap<Participant, Map<number, WeakRef<Hold>>>();
+type Holds = Map<number, WeakRef<Hold>>;
+
+const HOLDS = new WeakMap<Participant, Holds>();
+const COLLECTED = new FinalizationRegistry<{ holds: Holds; offset: number }>(({ holds, offset }) => {
+  if (holds.get(offset)?.deref() === undefined) holds.delete(offset);
+});
 
 function holdOf({ me, block }: Place): Hold {
   let holds = HOLDS.get(me);
   if (holds === undefined) HOLDS.set(me, holds = new Map());
   let hold = holds.get(block.offset)?.deref();
-  if (hold === undefined) holds.set(block.offset, new WeakRef(hold = { guards: [] }));
+  if (hold === undefined) {
+    holds.set(block.offset, new WeakRef(hold = { guards: [] }));
+    COLLECTED.register(hold, { holds, offset: block.offset });
+  }
   return hold;
 }
 
@@ -287,9 +295,15 @@ export class RLock extends AnyLock {
     return this.give(new Guard(abandoned, this.#release));
   }
 
-  readonly #release = (): void => {
-    this.place.evenIfClosed(() => {
-      if (this.isOwn) this.#releaseOnce();
+  readonly #release = (guard: Guard): void => {
+    const { place, hold: { guards } } = this;
+    place.evenIfClosed(() => {
+      // Released without its guard, it may be another task's by now.
+      const i = guards.lastIndexOf(guard);
+      if (i < 0 || !this.isOwn) return;
+      // Guards may let go in any order; it is the last that goes.
+      if (i < guards.length - 1) guards.push(...guards.splice(i, 1));
+      this.#releaseOnce();
     });
   };
 }

@@ -196,7 +196,7 @@ export class Participant {
   }
 
   kindOf(block: Block): number {
-    return this.arena.window(block.offset - L.UNIT).words[this.arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_KIND];
+    return this.arena.header(block.offset - L.UNIT)[this.arena.wordIndex(block.offset - L.UNIT) + L.BLOCK_KIND];
   }
 
   /** Resolves once no put waits for room any more. */
@@ -266,7 +266,9 @@ export class Participant {
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_FREE);
       return true;
     });
-    if (isMine) this.parker.wakeEverybody();
+    if (!isMine) return;
+    this.parker.wakeEverybody();
+    heap.inherit();
   }
 
   #dropKept(): void {

@@ -1,15 +1,36 @@
 /** Large messages, many messages, and what becomes of the memory that they took. */
 // run: on=node26,deno,bun
 import { existsSync, readFileSync } from "node:fs";
+import process from "node:process";
 import { assert } from "chai";
+import * as mp from "../mod.ts";
 import { arenaMib } from "./faults.ts";
 import * as work from "./fixtures/queue_large.ts";
 import { eachMethod } from "./harness.ts";
+import { collectGarbage, collects } from "./shared.ts";
 import { answersAtOnce, until } from "./timing.ts";
 
 const MIB = 2 ** 20;
 /** A million takes a while; how many of them pass here. `scripts/soak.ts` takes them all. */
 const MANY = 100_000;
+
+/** What the engine takes for memory of this program's, beside its objects, in MiB. */
+const seenMib = async () => {
+  await collectGarbage();
+  return process.memoryUsage().external / MIB;
+};
+
+// First: nothing else of the memory has been looked at.
+eachMethod("engines do not see the memory that nobody uses, nor for long what large messages lay in", async (ctx) => {
+  const before = await seenMib(), queue = new ctx.Queue<Uint8Array>();
+  await queue.put(new Uint8Array(1));
+  await queue.get();
+  assert.isBelow(await seenMib(), before + 64);
+  for (let i = 0; i < 4; i++) await queue.put(new Uint8Array(48 * MIB));
+  for (let i = 0; i < 4; i++) await queue.get();
+  await until("forgotten", async () => await seenMib() < before + 64);
+  queue.close();
+}, { methods: ["process"], needs: () => answersAtOnce("process") ?? collects(), timeoutMs: 60_000 });
 
 eachMethod("256 MiB go through a pipe that holds 1 MiB, and back", async (ctx) => {
   const [here, there] = ctx.Pipe({ capacity: MIB });
@@ -87,6 +108,25 @@ eachMethod("memory that is kept for the next large messages is given back by a p
   over.set();
   assert.equal(await child.join(), 0);
 }, { methods: ["process"], needs: () => answersAtOnce("process"), timeoutMs: 60_000 });
+
+const ENDINGS: Record<string, { method: mp.StartMethod; end(child: mp.Process, over: mp.Event): void }> = {
+  "a process that has ended": { method: "process", end: (_child, over) => over.set() },
+  "a process that was killed": { method: "process", end: (child) => child.kill() },
+  "a thread that was terminated": { method: "thread", end: (child) => child.terminate() },
+};
+for (const [name, { method, end }] of Object.entries(ENDINGS)) {
+  eachMethod(`memory that ${name} kept for the next large messages is given back by whoever started it`, async (ctx) => {
+    const queue = new ctx.Queue<Uint8Array>(), taken = new ctx.Event(), over = new ctx.Event();
+    for (let i = 0; i < 6; i++) await queue.put(new Uint8Array(40 * MIB).fill(1));
+    const child = new (mp.getContext(method).Process)({ target: work.takeMany, args: [queue, 6, taken, over] }).start();
+    await taken.wait();
+    end(child, over);
+    await child.join();
+    // This program waits for nothing of the library's meanwhile, and so does not look around.
+    await until("given back", () => arenaMib() < 80);
+    queue.close();
+  }, { methods: ["process"], needs: (can) => answersAtOnce("process") ?? can.reasons["blocking"] ?? null, timeoutMs: 60_000 });
+}
 
 const SYSTEM = "/sys/kernel/mm/transparent_hugepage/enabled";
 

@@ -137,6 +137,23 @@ eachShared("a guard whose lock was released without it has nothing to let go of 
   }
 });
 
+eachShared("a guard whose RLock was released without it has nothing to let go of any more", async (ctx) => {
+  const lock = new ctx.RLock(), same = await another(ctx, lock);
+  for (const [holder, releaser, next] of [[lock, lock, lock], [lock, same, same], [same, lock, same], [lock, same, lock]]) {
+    const stale = await holder.acquire();
+    releaser.release();
+    assert.isFalse(lock.locked());
+    const outer = await next.acquire({ timeout: 0 }), inner = await holder.acquire({ timeout: 0 });
+    stale.release();
+    outer.release();
+    assert.isTrue(lock.locked(), "an old guard let go of a lock that was taken again since");
+    outer.release();
+    assert.isTrue(lock.locked(), "a guard let go twice");
+    inner.release();
+    assert.isFalse(lock.locked());
+  }
+});
+
 eachShared("a guard lets go of its lock although that was set aside for a condition meanwhile", async (ctx) => {
   const lock = new ctx.Lock(), condition = new ctx.Condition(lock);
   for (const through of [lock, await another(ctx, lock), condition]) {
@@ -244,9 +261,9 @@ eachShared("an owner takes an RLock again, and releases it as often", async (ctx
   };
   const held = { locked: true, taken: false, errors: ["TimeoutError", "ProcessError"] };
   assert.deepEqual(await other(), held);
+  // This is what the innermost guard was for.
   lock.release();
-  guards[2].release();
-  guards[2].release();
+  for (const guard of [guards[2], guards[0], guards[0]]) guard.release();
   assert.isTrue(lock.locked(), "a guard gave back more than it had");
   assert.deepEqual(await other(), held);
   lock.release();
