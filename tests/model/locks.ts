@@ -216,3 +216,6 @@ class Signal implements Pick<AbortSignal, "aborted" | "reason" | "throwIfAborted
     for (const run of [...this.#listeners]) run();
   }
 }
+
+// It passes for one, too.
+Object.setPrototypeOf(Signal.prototype, AbortSignal.prototype);
