@@ -6,7 +6,7 @@
 import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
-import { check, type Checks, isObject, shown } from "./options.ts";
+import { BOOLEAN, check, type Checks, isObject, shown } from "./options.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { checkWorkers, POOL, type PoolOptions, TIME, WHOLE } from "./pool_options.ts";
@@ -33,6 +33,7 @@ export interface ExecutorMapOptions {
   timeout?: number;
 }
 
+const SHUTDOWN: Checks = { wait: BOOLEAN, cancelFutures: BOOLEAN };
 const MAP: Checks = { chunksize: WHOLE, buffersize: WHOLE, timeout: TIME };
 const { processes: WORKERS, ...OTHERS } = POOL;
 const EXECUTOR: Checks = { maxWorkers: WORKERS, ...OTHERS, processes: "it is maxWorkers", mp_context: "it is startMethod" };
@@ -153,8 +154,11 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
    * Takes no more calls.
    *
    * @param options `wait`: resolve when all are made and the workers have ended, the default, with maps as in `Pool.join`; otherwise that goes on by itself. `cancelFutures`: withdraw those that no worker has begun, and have maps make no more.
+   * @throws {TypeError} An option is wrong, or there is no such option.
    */
-  async shutdown({ wait = true, cancelFutures = false }: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
+  async shutdown(options: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
+    check(options, SHUTDOWN, "shut the executor down");
+    const { wait = true, cancelFutures = false } = options;
     this.#isShut = true;
     if (cancelFutures) {
       this.#core.withdrawAll(() => {

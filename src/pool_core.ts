@@ -19,7 +19,7 @@ import { type CancelledError, Full, ProcessError, UnsupportedError } from "./err
 import { performance, queueMicrotask } from "./host.ts";
 import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
-import { check, type PoolOptions, WHOLE } from "./pool_options.ts";
+import type { PoolOptions } from "./pool_options.ts";
 import { watch } from "./pool_deadlines.ts";
 import { FunctionNumbers } from "./pool_functions.ts";
 import { PipeRoute } from "./pool_pipes.ts";
@@ -312,7 +312,6 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   resize(size: number): void {
-    check({ processes: size ?? String(size) }, { processes: WHOLE }, "resize the pool");
     this.checkOpen();
     this.#crew.size = size;
     this.#crew.shrink(size);

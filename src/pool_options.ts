@@ -22,8 +22,6 @@ import { MOST_SEATS } from "./pool_memory.ts";
 import type { Target } from "./process.ts";
 import { throwAside } from "./throw_aside.ts";
 
-export { check };
-
 /** How a pool is made. */
 // deno-lint-ignore no-explicit-any -- any function may be the initializer; its arguments are checked through I
 export interface PoolOptions<I extends any[] = any[]> {

@@ -340,6 +340,10 @@ eachMethod("the last argument of an executor's map is options only if it can be 
       [() => map([1, 2], undefined, [1]), /^Cannot map over undefined/],
       [() => map([1, 2], { chunkSize: 2 }), /^Cannot map: there is no option "chunkSize"; it is chunksize$/],
     ]);
+    await refuseAll([
+      [() => executor.shutdown(false as Anything), /^Cannot shut the executor down: options must be an object/],
+      [() => executor.shutdown({ cancel_futures: true } as Anything), /there is no option "cancel_futures"; it is cancelFutures$/],
+    ]);
     assert.deepEqual(await map([1, 2], { chunksize: 2 }), [1, 2]);
     assert.deepEqual(await map([1, 2], undefined), [1, 2]);
     assert.deepEqual(await map("ab", [1, 2]), ["a", "b"]);
