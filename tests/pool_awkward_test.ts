@@ -276,7 +276,7 @@ test("what is moved in one call is copied in the next", async () => {
     assert.equal(await pool.apply(work.lengthOf, [bytes], { transfer: [bytes.buffer] }), 100);
     assert.equal(bytes.length, 0);
   });
-}, { needs: (can) => can.startMethods.includes("thread") ? null : can.reasons["startMethods.thread"] });
+}, { needs: (can) => can.sharedMemory.thread ? null : can.reasons["sharedMemory.thread"] ?? "threads share no memory" });
 
 test("workers that share memory must be allowed to", () => {
   const make = (permissions: mp.PoolOptions["permissions"]) =>
