@@ -361,6 +361,7 @@ export const adapter: Adapter = {
     serve(false, nice);
   },
   memoryUsed: () => isMainThread ? Deno.memoryUsage().rss : memoryUsed(false),
+  collect() {},
   histogram,
   quietly(ms, run) {
     const timer = setTimeout(run, ms);

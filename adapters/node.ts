@@ -199,6 +199,7 @@ export const adapter: Adapter = {
   kill,
   serve: (nice) => serve(threads.isMainThread, nice),
   memoryUsed: () => memoryUsed(threads.isMainThread),
+  collect() {},
   histogram,
   quietly,
   onExit: (run) => void process.on("exit", run),

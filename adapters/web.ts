@@ -68,6 +68,7 @@ export const bare: Omit<
   kill: () => false,
   serve: nothing,
   memoryUsed: () => 0, // nobody tells
+  collect: nothing,
   histogram,
   quietly(ms, run) {
     const timer = setTimeout(run, ms);

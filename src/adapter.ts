@@ -213,6 +213,8 @@ export interface Adapter {
   serve(nice: number): void;
   /** Bytes of memory that this process uses; in a thread, those of its heap. */
   memoryUsed(): number;
+  /** Looks for garbage, where the engine would let too much lie and can be asked. Else does nothing. */
+  collect(): void;
   histogram(): Histogram;
   /** Calls `run` after a time, without keeping the program alive for it. @return Calls it off. */
   quietly(ms: number, run: () => void): () => void;

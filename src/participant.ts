@@ -13,6 +13,8 @@ import * as L from "./layout.ts";
 import { Parker } from "./park.ts";
 import { unregister } from "./wait_set.ts";
 
+/** So many more objects here are worth a look for those that were dropped, or half as many as there are. */
+const MANY = 20_000;
 /** How many slots are looked at in one look around. */
 const LOOK_AROUND = 64;
 
@@ -47,6 +49,10 @@ export class Participant {
   #lookedAt = 0;
   /** How many of this program's objects, and messages, stand for each holding. */
   readonly #counts = new Map<string, number>();
+  /** How many more there are than when that was last worth a look. */
+  #more = 0;
+  /** Called when there are many more objects here than a while ago: engines do not see that each keeps memory. */
+  onMany: () => void = () => {};
   /** Objects that are held until a message was read, since they have no ticket. */
   #kept: Kept[] = [];
   /** Whether it left: its holdings went with it. */
@@ -93,10 +99,14 @@ export class Participant {
   retain(block: Block, index: number): void {
     const key = keyOf(block, index);
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+    if (++this.#more < Math.max(MANY, this.#counts.size / 2)) return;
+    this.#more = 0;
+    this.onMany();
   }
 
   /** One less; the holding ends with the last. */
   unretain(block: Block, index: number): void {
+    if (this.#more > 0) this.#more--;
     const key = keyOf(block, index);
     const count = (this.#counts.get(key) ?? 1) - 1;
     if (count > 0) {

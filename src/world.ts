@@ -202,6 +202,7 @@ export class World {
     const { adapter } = this;
     const me = new Participant(arena, ident, adapter.thread(), mayBlock, adapter.birth?.kind === "thread");
     giveBackLater(me, adapter);
+    me.onMany = () => adapter.collect();
     return new ArenaHome(method, me);
   }
 

@@ -363,8 +363,8 @@ export const BUGS: readonly Bug[] = [
       change("lock", "if (guards.length > 0) guards.length = 0;", "words[at + L.LOCK_DEPTH] = words[at + L.LOCK_TURN];"),
       change(
         "lock",
-        "return this.give(new Guard(abandoned, this.#release));\n  }\n\n  readonly #release = (guard",
-        "const guard = new Guard(abandoned, this.#release); guard.turn = this.place.words[this.place.at + L.LOCK_DEPTH]; return guard; }\n  readonly #release = (guard",
+        "return this.give(new Guard(abandoned, this.#release));\n  }\n\n  readonly #release = (guard: Guard): void => {\n    const { place, hold: { guards } } = this;\n    place.evenIfClosed(() => {\n      // Released without its guard, it may be another's",
+        "const guard = new Guard(abandoned, this.#release); guard.turn = this.place.words[this.place.at + L.LOCK_DEPTH]; return guard; }\n  readonly #release = (guard: Guard): void => {\n    const { place, hold: { guards } } = this;\n    place.evenIfClosed(() => {\n      // Released without its guard, it may be another's",
       ),
       change("lock", "guards[guards.length - 1] === guard", "place.words[place.at + L.LOCK_DEPTH] === guard.turn"),
     ],
