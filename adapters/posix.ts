@@ -42,7 +42,6 @@ export interface Libc {
   fallocate(fd: number, mode: number, offset: number, length: number): number;
   mmap(at: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(at: number, length: number): number;
-  madvise(bytes: Bytes, length: number, advice: number): number;
   prctl(option: number, a: number, b: number, c: number, d: number): number;
   getppid(): number;
   sched_yield(): number;
@@ -76,7 +75,6 @@ export const CALLS: Readonly<Record<keyof Libc, Signature>> = {
   fallocate: [["i32", "i32", "i64", "i64"], "i32"],
   mmap: [["address", "i64", "i32", "i32", "i32", "i64"], "address"],
   munmap: [["address", "i64"], "i32"],
-  madvise: [["bytes", "i64", "i32"], "i32"],
   prctl: [["i32", "i64", "i64", "i64", "i64"], "i32"],
   getppid: [[], "i32"],
   sched_yield: [[], "i32"],
@@ -129,18 +127,6 @@ export const AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_NONBLOCK: number
 export const MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, SHUT_RDWR = 2;
 export const POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
 export const PR_SET_PDEATHSIG = 1, SIGKILL = 9;
-
-const MADV_HUGEPAGE = 14, PAGE = 4096;
-/** What allocators keep before a large buffer of their own mapping: glibc's does, engines' mostly do not. */
-const HEADERS = [16, 0];
-
-/** Has the kernel use large pages, if it may, for a buffer that nobody wrote to yet. It takes addresses of whole pages alone, which is how the header shows. */
-export function useLargePages(libc: Libc, bytes: Uint8Array): void {
-  for (const header of HEADERS) {
-    const pages = bytes.subarray((PAGE - header) % PAGE);
-    if (libc.madvise(pages, pages.length - pages.length % PAGE, MADV_HUGEPAGE) === 0) return;
-  }
-}
 
 /** A C string. */
 export function cString(text: string): Uint8Array {

@@ -6,13 +6,12 @@
 
 import type { MappedHandle, ThreadId } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
-import { prepareRoom } from "../src/room.ts";
 import type { Bell } from "./bells.ts";
 import { Knocker } from "./bells.ts";
 import { Mapped, type MappedHost } from "./mapped_memory.ts";
 import { PosixBlocks } from "./named_memory.ts";
 import type { BirthArgument } from "./command.ts";
-import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, SIGKILL, syscallNumbers, useLargePages } from "./posix.ts";
+import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, SIGKILL, syscallNumbers } from "./posix.ts";
 
 /** What a runtime says for it. */
 export interface SharingHost {
@@ -40,11 +39,6 @@ export class Sharing {
 
   constructor(host: SharingHost) {
     this.#host = host;
-    prepareRoom((bytes) => {
-      // A thread may be terminated, and takes the whole program along if it is loading foreign functions on Node.
-      const parts = host.isMainThread ? this.parts : this.loaded;
-      if (parts !== null) useLargePages(parts.foreign.libc, bytes);
-    });
   }
 
   /** Why memory cannot be shared with processes; null where it can. */

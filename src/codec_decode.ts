@@ -15,7 +15,6 @@ import { readOther } from "./codec_decode_objects.ts";
 import { readTrailer, type TrimmedBuffer } from "./codec_decode_buffers.ts";
 import { isStackOverflow } from "./codec_encode.ts";
 import { TextDecoder } from "./host.ts";
-import { roomFor } from "./room.ts";
 
 // Constants of this module rather than another's, which engines would load each time.
 const {
@@ -225,7 +224,7 @@ export function readFloat(): number {
 
 /** Copies bytes from behind the value part of the message, where the caller knows that they are, behind `padding` zeros. */
 export function readBufferAt(at: number, byteLength: number, padding: number): ArrayBuffer {
-  const bytes = roomFor(padding + byteLength);
+  const bytes = new Uint8Array(padding + byteLength);
   bytes.set(part(at, byteLength), padding);
   return bytes.buffer;
 }
@@ -233,11 +232,12 @@ export function readBufferAt(at: number, byteLength: number, padding: number): A
 /** Copies the next bytes into a buffer of their own. */
 export function readBuffer(byteLength: number): ArrayBuffer {
   need(byteLength);
-  const bytes = roomFor(byteLength);
+  const buffer = new ArrayBuffer(byteLength);
+  const bytes = new Uint8Array(buffer);
   if (byteLength < 64) { for (let i = 0; i < byteLength; i++) bytes[i] = src[p + i]; }
   else bytes.set(part(p, byteLength));
   p += byteLength;
-  return bytes.buffer;
+  return buffer;
 }
 
 /** Skips the zeros before the bytes of a large buffer. */

@@ -1,6 +1,5 @@
 /** Large messages, many messages, and what becomes of the memory that they took. */
 // run: on=node26,deno,bun
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
@@ -127,20 +126,3 @@ for (const [name, { method, end }] of Object.entries(ENDINGS)) {
     queue.close();
   }, { methods: ["process"], needs: (can) => answersAtOnce("process") ?? can.reasons["blocking"] ?? null, timeoutMs: 60_000 });
 }
-
-const SYSTEM = "/sys/kernel/mm/transparent_hugepage/enabled";
-
-eachMethod("a large array arrives in large pages, where the system has some", async (ctx) => {
-  // In a program that did nothing before: what was freed may be in large pages still, or cease to be meanwhile.
-  const Fresh = mp.getContext("process"), result = new Fresh.Queue<[isMessage: boolean, mib: number]>();
-  const child = new Fresh.Process({ target: work.receiveOne, args: [ctx.getStartMethod()!, 256 * MIB, result] }).start();
-  const [isMessage, mib] = await result.get();
-  assert.isAtLeast(mib, 255);
-  assert.isTrue(isMessage);
-  assert.equal(await child.join(), 0);
-}, {
-  methods: ["process", "thread"],
-  needs: (can) =>
-    !can.sharedMemory.process ? can.reasons["sharedMemory.process"] : existsSync(SYSTEM) ? null : "the system has no large pages",
-  timeoutMs: 60_000,
-});
