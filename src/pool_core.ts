@@ -239,21 +239,10 @@ export class PoolCore implements CrewOwner, Listener {
   cancel(task: Task, reason: unknown): boolean {
     if (task.state === DONE) return false;
     if (task.state === WAITING) this.#queue.drop();
-    else if (!this.route.revoke(task)) {
-      if (this.#isThere(task)) return false;
-      this.#stop(task);
-    }
+    else if (!this.route.revoke(task)) this.#stop(task);
     this.#end(task, FAILED, reason, 0);
     this.#flushSoon();
     return true;
-  }
-
-  /** Whether the result of a task that somebody has begun had come, and was read just now. */
-  #isThere(task: Task): boolean {
-    const seat = this.route.runnerOf(task);
-    if (seat < 0 || this.route.runs(seat, task)) return false;
-    this.#drain();
-    return task.state === DONE;
   }
 
   /** Gives a task up unless somebody has begun it. False if that is so, or it is over. */
@@ -571,7 +560,7 @@ export class PoolCore implements CrewOwner, Listener {
     const seat = this.route.runnerOf(task);
     if (seat < 0) return;
     const worker = this.#crew.at(seat), before = this.route.tasksOf(seat);
-    // Or else it may be at another already.
+    // Or else it is done, its result was not read yet, and the worker may be at another.
     if (!this.route.runs(seat, task)) return;
     this.route.cancel(seat, task);
     this.quietly(task.grace, () => {
