@@ -70,7 +70,7 @@ eachMethod("tasks that are done do not count as waiting", (ctx) =>
     const results = [pool.apply(work.step, [steps]), pool.apply(work.step, [steps])];
     await null;
     await null;
-    compute(steps, 2);
+    compute(steps, 2, 100); // and so that the second has said what it gives
     results.push(pool.apply(work.step, [steps]), pool.apply(work.step, [steps]));
     assert.deepEqual(await Promise.all(results), [1, 2, 3, 4]);
   }), options);
