@@ -77,14 +77,14 @@ export function bareProcesses(shares: readonly Share[]): Contender {
   };
 }
 
-/** Starts this runtime with an empty program and waits for its end, in milliseconds. */
-export function bareStart(): Contender {
-  const empty = process.versions.deno === undefined ? ["-e", "0"] : ["eval", "0"];
+/** Starts this runtime with a program and waits for its end, in milliseconds. */
+export function bareStart(name: string, source: string): Contender {
+  const args = [process.versions.deno === undefined ? "-e" : "eval", source];
   return {
-    name: "bare runtime",
+    name,
     async round() {
       const start = performance.now();
-      const child = spawn(process.execPath, empty, { stdio: "ignore" });
+      const child = spawn(process.execPath, args, { stdio: "ignore" });
       await new Promise((resolve) => child.on("exit", resolve));
       return performance.now() - start;
     },

@@ -55,15 +55,18 @@ function ours(method: mp.StartMethod, isSync: boolean, inUse: number[] = []): Co
   };
 }
 
-/** What `memcpy` does. */
-function copy(): Contender {
+/** What `memcpy` does, into memory that is there or into a new array, as each that comes is. */
+function copy(isNew: boolean): Contender {
   const from = new Float64Array(LENGTH).fill(7), to = new Float64Array(LENGTH);
   return {
-    name: "copy within a program",
+    name: `copy ${isNew ? "into a new array" : "within a program"}`,
     round() {
       const begin = performance.now();
-      for (let i = 1; i < COUNT; i++) to.set(from);
-      check(to);
+      for (let i = 1; i < COUNT; i++) {
+        if (isNew) check(from.slice());
+        else to.set(from);
+      }
+      check(isNew ? from : to);
       return (COUNT - 1) * MIB / (performance.now() - begin) * 1000;
     },
   };
@@ -103,7 +106,8 @@ if (mp.isMain(import.meta)) {
     ours("process", false, inUse),
     ours("thread", true),
     ours("thread", false),
-    copy(),
+    copy(false),
+    copy(true),
     postMessage(),
     python("q3_large", MIB, COUNT, MAXSIZE),
   ]);

@@ -191,10 +191,10 @@ eachMethod("children one after another leave descriptors, threads and memory as 
   };
   await run(10);
   const before = usage();
-  await run(ctx.getStartMethod() === "process" ? 60 : 200);
+  await run(ctx.getStartMethod() === "process" ? 50 : 100);
   await until("descriptors are as before", () => usage().fds <= before.fds + 2);
   await until("threads are as before", () => usage().threads <= before.threads + 4);
-  assert.isBelow(usage().rss, before.rss + 60);
+  assert.isBelow(usage().rss, before.rss + 50);
 }, { timeoutMs: 120_000, needs: () => process.platform === "linux" ? null : "there is no /proc" });
 
 test("threads that exit when they were terminated already do not run on", async () => {
