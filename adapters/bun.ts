@@ -183,6 +183,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
   if (kind === "process") return startProcess(plan);
   try {
     return startThread(plan, {
+      runtime: "bun",
       threads: standard<WorkerThreads>("node:worker_threads"),
       pid: process.pid,
       main: process.argv[1] ?? "",

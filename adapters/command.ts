@@ -60,9 +60,10 @@ export interface ParentFacts {
 
 let entryUrl = "";
 
-/** The entry of every child, as a URL: `worker.ts` beside this file, or `worker.js` in the built package. */
-export function entry(): string {
-  return entryUrl ||= new URL(`./worker${/\.\w+$/.exec(new URL(import.meta.url).pathname)?.[0] ?? ".js"}`, import.meta.url).href;
+/** The entry of every child on a runtime, as a URL: `worker.ts` or `node_worker.ts` beside this file, `.js` in the built package. */
+export function entry(runtime: RuntimeName): string {
+  const type = /\.\w+$/.exec(new URL(import.meta.url).pathname)?.[0] ?? ".js";
+  return entryUrl || new URL(`./${runtime === "node" ? "node_worker" : "worker"}${type}`, import.meta.url).href;
 }
 
 /** Starts children from another entry. For the tests of the adapters. */
@@ -72,7 +73,7 @@ export function startWith(url: string | URL): void {
 
 /** The entry as an argument: a path where it is a file. */
 function entryArgument(runtime: RuntimeName): string {
-  const url = entry();
+  const url = entry(runtime);
   if (url.startsWith("file:")) return decodeURIComponent(new URL(url).pathname).replace(/^\/(?=[A-Za-z]:)/, "");
   if (runtime === "deno") return url;
   throw new ProcessError(`Cannot start a child on ${runtime}: the library was loaded from ${url}, and only Deno runs remote modules`);
@@ -105,7 +106,7 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
   }
   const args: string[] = [];
   if (runtime === "deno") {
-    args.push("run", "--no-prompt", ...configFlags(facts.config(), entry()));
+    args.push("run", "--no-prompt", ...configFlags(facts.config(), entry(runtime)));
     if (plan.permissions === "inherit") args.push(...facts.permissions());
     else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => `--${flag.replace(/^--/, "")}`));
     if (heapMb !== undefined) args.push(`--v8-flags=--max-old-space-size=${heapMb}`);

@@ -250,7 +250,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
     }
     const threads = standard<WorkerThreads>("node:worker_threads");
     const env = granted({ name: "env" }) ? nodeProcess().env : {};
-    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env, limits: false });
+    return startThread(plan, { runtime: "deno", threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env, limits: false });
   } catch (error) {
     return stillborn(error);
   }
@@ -265,7 +265,7 @@ function capabilities(): Capabilities {
     reasons["startMethods.process"] =
       "no permission for foreign functions or, without them, for the environment: run with --allow-ffi or --allow-env";
   } else startMethods.push("process");
-  const url = entry();
+  const url = entry("deno");
   if (!url.startsWith("file:") || granted({ name: "read", path: decodeURIComponent(new URL(url).pathname) })) startMethods.push("thread");
   else reasons["startMethods.thread"] = "no permission to read the entry of threads: run with --allow-read";
   return {

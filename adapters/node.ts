@@ -107,6 +107,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
   if (kind === "process") return startProcess(plan);
   try {
     return startThread(plan, {
+      runtime: "node",
       threads,
       pid: process.pid,
       main: process.argv[1] ?? "",

@@ -5,7 +5,7 @@
  */
 
 import type { MessagePort, Worker } from "node:worker_threads";
-import type { Birth, Child, Ending, Port, StartPlan } from "../src/adapter.ts";
+import type { Birth, Child, Ending, Port, RuntimeName, StartPlan } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
 import { entry } from "./command.ts";
 
@@ -22,6 +22,7 @@ export interface ThreadBirth {
 
 /** What differs between the runtimes. */
 export interface ThreadHost {
+  readonly runtime: RuntimeName;
   readonly threads: WorkerThreads;
   readonly pid: number;
   /** The user's main module. */
@@ -119,7 +120,7 @@ export function startThread(plan: StartPlan, host: ThreadHost): Child {
   }
   const apart = plan.stdio !== "inherit";
   const data: ThreadBirth = { polyproc: 1, stdio: plan.stdio, main: host.main };
-  const worker = new host.threads.Worker(new URL(entry()), {
+  const worker = new host.threads.Worker(new URL(entry(host.runtime)), {
     name: plan.name,
     argv: [...host.argv],
     env: plan.env === undefined ? host.env : { ...host.env, ...plan.env },

@@ -41,9 +41,9 @@ export const NOTES: Readonly<Record<string, string>> = {
   Q1:
     "Aimed at: 10 × CPython, 4 × `postMessage`. The producer is what limits. On Node a put takes 430 ns: 140 for encoding the object, some 180 for the ring, whose six atomic operations V8 calls as functions, 5 to 9 ns each; the rest is what is allocated on the way. A get takes 200. The limit in C copies bytes of one size that were encoded before. Bun's own channel between its processes is ahead of all; it is one-to-one, and what was on its way is lost with either side.",
   Q3:
-    "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies: into shared memory, which is kept for the next ones, and into the receiver's new array, whose pages the system has to clear and map first.",
+    "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies: into shared memory, which is kept for the next ones, and into the receiver's new array, whose pages the system has to clear and map first: what that costs shows a copy into a new array, within a program.",
   S1:
-    "Aimed at: 1.5 × the bare runtime. What is more is the package, which is read by each child: Node compiles it for 13 ms and Bun reads it for 16; a file of as much code that does nothing takes them 6 and 10 ms. It was not faster in one file, nor with short names; Node's compile cache saves 7 ms (`NODE_COMPILE_CACHE`, which children inherit).",
+    "Aimed at: 1.5 × the bare runtime. What is more is the package, which each child reads, as a bare runtime that imports it shows. It was not faster in one file, nor with short names. Children on Node have its compile cache, which is a tenth of a process's start and a sixth of a thread's.",
   L1: "Aimed at: CPython's time.",
   M2:
     "After three rounds that do not count: Bun's engine compiles in them, in each of its threads, and reaches a third of its later speed in the first and half in the second. Aimed at: 10 × the best other pool. On Node a third of the owner's processor time goes into collecting garbage: as many promises and results are alive at once, whoever makes them, and V8 copies them with threads of its own, on the processors of the workers.",

@@ -17,8 +17,8 @@ interface Manifest {
   license: string;
 }
 
-/** Modules that no other imports by its path, so that `deno pack` must be told of them: the entry of every child, and what `#adapter` stands for. No exports of the package. */
-const INSIDE = ["worker", "node", "deno", "bun", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
+/** Modules that no other imports by its path, so that `deno pack` must be told of them: the entries of children, and what `#adapter` stands for. No exports of the package. */
+const INSIDE = ["worker", "node_worker", "node", "deno", "bun", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
   "Python's multiprocessing for JavaScript: pools, processes, queues and shared memory on Node.js, Deno and Bun, in browsers and on edge runtimes";

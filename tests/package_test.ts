@@ -115,6 +115,7 @@ test("the tarball holds what a user needs, and nothing else", async () => {
     "mod.js",
     "mod.d.ts",
     "adapters/worker.js",
+    "adapters/node_worker.js",
     "browser/mod.js",
     "src/process.d.ts",
   ]);
@@ -251,6 +252,21 @@ for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].inclu
     assert.include(output, "primes below 500000: 41538");
   }, LONG);
 }
+
+test("children on Node keep what they compile for the next ones, unless the user says no", async () => {
+  const directory = await installed();
+  for (const { name, path, args } of found.filter(({ name }) => name.startsWith("node"))) {
+    const kept = async (...variables: string[]) => {
+      const temporary = await Deno.makeTempDir({ dir: place });
+      const clean = ["env", "-u", "NODE_COMPILE_CACHE", `TMPDIR=${temporary}`, ...variables];
+      await succeed([...clean, path, ...args, "workers.ts"], directory);
+      return [...Deno.readDirSync(temporary)].map(({ name }) => name);
+    };
+    assert.deepEqual(await kept(), ["node-compile-cache"], name);
+    assert.deepEqual(await kept("NODE_DISABLE_COMPILE_CACHE=1"), [], name);
+    assert.deepEqual(await kept(`NODE_V8_COVERAGE=${place}/coverage`), [], name);
+  }
+}, LONG);
 
 test("without koffi, and so without shared memory, they run on Node all the same", async () => {
   const directory = await project("without_koffi", { private: true, type: "module" });

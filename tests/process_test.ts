@@ -577,7 +577,10 @@ eachMethod("many children end with 0, and many more can be ended while they star
 eachMethod("files are read while many children run", async (ctx) => {
   const queue = new ctx.Queue<string>();
   // More than there are threads for what blocks: Deno has 32, Node four.
-  const children = Array.from({ length: "Deno" in globalThis ? 40 : 12 }, () => new ctx.Process({ target: work.linger, args: [queue] }).start());
+  const children = Array.from(
+    { length: "Deno" in globalThis ? 40 : 12 },
+    () => new ctx.Process({ target: work.linger, args: [queue] }).start(),
+  );
   for (const _ of children) assert.equal(await queue.get(), "up");
   const { readFile } = await import("node:fs/promises");
   assert.include(await readFile(new URL(import.meta.url), "utf8"), "files are read");
