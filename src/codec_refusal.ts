@@ -150,6 +150,8 @@ function* children(object: object): Generator<readonly [string, unknown]> {
   if (object instanceof Error) {
     yield [".cause", object.cause];
     yield [".errors", (object as AggregateError).errors];
+    yield [".error", (object as SuppressedError).error];
+    yield [".suppressed", (object as SuppressedError).suppressed];
   }
   if (ArrayBuffer.isView(object)) {
     yield [".buffer", object.buffer];
