@@ -33,6 +33,8 @@ export const SHARED_BUFFER_REASON =
   "a SharedArrayBuffer cannot travel to another process; use mp.Array or mp.SharedMemory, or send a copy of its bytes";
 /** Why detached buffers stay. */
 export const DETACHED_REASON = "its buffer is detached: it was transferred elsewhere";
+/** Why buffers stay that a getter changed. */
+export const CHANGED_REASON = "its buffer was resized or detached while the rest was read";
 /** Why what is too deep stays. */
 export const DEPTH_REASON = "it is nested too deeply";
 
