@@ -5,7 +5,7 @@
  */
 
 import { DataCloneError } from "./errors.ts";
-import { classOf } from "./codec_classes.ts";
+import { classOf, HANDLE } from "./codec_classes.ts";
 
 /** Thrown inside an encode, which turns it into a DataCloneError with the path to the value. */
 export class Refusal {
@@ -21,6 +21,20 @@ export class Refusal {
   toError(root: unknown, rootPath: string): DataCloneError {
     return new DataCloneError(`Cannot send ${pathTo(this.value, root, rootPath)}: ${this.reason}`);
   }
+}
+
+/**
+ * Has the objects of a class refused: what they are is in private fields, and a copy of the others would be an empty shell.
+ *
+ * @param what `"a pool"`.
+ * @param instead What to do instead.
+ */
+export function keepHere(prototype: object, what: string, instead: string): void {
+  Object.defineProperty(prototype, HANDLE, {
+    value(this: object) {
+      throw new Refusal(this, `${what} cannot travel to another process; ${instead}`);
+    },
+  });
 }
 
 /** Why functions stay. */

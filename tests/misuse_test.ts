@@ -180,7 +180,7 @@ eachMethod("what is no time to wait is refused by results and futures, whether t
 });
 
 /** Each of these makes nothing, and says why. */
-async function refuseAll(cases: [make: () => unknown, message: RegExp, type?: ErrorConstructor][]): Promise<void> {
+async function refuseAll(cases: [make: () => unknown, message: RegExp, type?: new (message?: string) => Error][]): Promise<void> {
   for (const [make, message, type = TypeError] of cases) {
     const error = await fails(make, type);
     assert.match(error.message, message);
@@ -320,6 +320,34 @@ eachShared("a body that is no function is refused before the lock is taken", asy
     ]);
     assert.isFalse(lock.locked());
   }
+});
+
+eachMethod(
+  "a pool, a process or what gives a result is refused where it is sent, and no empty object arrives",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      const queue = new ctx.Queue<unknown>(), executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+      const result = pool.apply(work.same, [1]), future = executor.submit(work.same, 2);
+      await refuseAll([
+        [() => queue.put({ pool }), /^Cannot send item\.pool: a pool cannot travel to another process; make one there$/, mp.DataCloneError],
+        [() => pool.apply(work.same, [pool]), /^Cannot send args\[0\]: a pool cannot travel/, mp.DataCloneError],
+        [() => queue.put([result]), /^Cannot send item\[0\]: a result of a pool cannot travel .*; await it/, mp.DataCloneError],
+        [() => queue.put(future), /^Cannot send item: a future cannot travel .*; await it/, mp.DataCloneError],
+        [() => queue.put(executor), /an executor cannot travel .*; make one there$/, mp.DataCloneError],
+        [() => queue.put(new ctx.Process({ target: work.same })), /a process cannot travel .*; send its pid/, mp.DataCloneError],
+      ]);
+      assert.deepEqual([await result, await future], [1, 2]);
+      await executor.shutdown();
+      await queue.put(3);
+      assert.equal(await queue.get({ timeout: 20_000 }), 3);
+    }),
+);
+
+eachShared("a guard is refused where it is sent", async (ctx) => {
+  const queue = new ctx.Queue<unknown>(), lock = new ctx.Lock(), guard = await lock.acquire();
+  await refuseAll([[() => queue.put({ guard }), /item\.guard: a guard cannot travel .*; send the lock$/, mp.DataCloneError]]);
+  guard.release();
+  assert.isFalse(lock.locked());
 });
 
 eachMethod("what cannot be waited for is refused by its name", async (ctx) => {
