@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HANDLE, type Handle } from "./codec.ts";
+import { HANDLE, type Handle, keepHere } from "./codec.ts";
 import { TimeoutError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
 import { checkMayBlock } from "./home.ts";
@@ -19,6 +19,10 @@ export class Guard {
   /** Whether the last owner of the lock died, or ended, while it held it: what the lock protects may be half changed. After a `wait` for its condition: also whether that befell the one before it was taken back. */
   readonly abandoned: boolean;
   #release: ((guard: Guard) => void) | null;
+
+  static {
+    keepHere(this.prototype, "a guard", "send the lock");
+  }
 
   /** Guards are made by those who give them. */
   constructor(abandoned: boolean, release: (guard: Guard) => void) {

@@ -9,7 +9,7 @@ import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf
 import { defaultHome, type Home } from "./home.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import type { Lock, RLock } from "./lock.ts";
-import { lockAmong, lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
+import { lockAmong, lockOf, type LockOption, type LockPart, noOptions, SharedData } from "./shared_data.ts";
 import { type ColumnsOf, type Fields, type RecordOf, StructType } from "./struct.ts";
 import type { Unlocked, ValueOptions } from "./value.ts";
 
@@ -331,6 +331,7 @@ export function arrayMakers(home: () => Home): { Array: ArrayMaker; RawArray: Ra
       return make(home(), type, lengthOrItems, lockAmong(options, "the array"));
     },
     RawArray: function (type: ElementType | StructType, lengthOrItems: unknown): object {
+      noOptions("RawArray", arguments[2]);
       return make(home(), type, lengthOrItems, false);
     },
   };
@@ -375,7 +376,7 @@ export type Array<T extends ElementType | StructType = ElementType> = [T] extend
  *
  * @param type The name of a type, Python's code for it, or what `Struct()` gave.
  * @param lengthOrItems How many elements, which are zero to begin with; or the elements.
- * @throws {TypeError} There is no such type, or an element is no value of it.
+ * @throws {TypeError} There is no such type, or an element is no value of it; or options are given, of which it has none.
  * @throws {RangeError} There is no room for so many.
  * @throws {UnsupportedError} No memory is shared there.
  */

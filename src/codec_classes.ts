@@ -63,6 +63,12 @@ for (
     URIError,
     AggregateError,
     DOMException,
+    // Where the language has none yet, those of others arrive as errors of that name.
+    globalThis.SuppressedError ?? class SuppressedError extends Error {
+      static {
+        this.prototype.name = "SuppressedError";
+      }
+    },
     ...Object.values(errors),
   ]
 ) {

@@ -168,6 +168,10 @@ function readError(error: Error): void {
   if (parts & tag.HAS_CAUSE) hide(error, "cause", readValue());
   if (parts & tag.HAS_ERRORS) hide(error, "errors", readValue());
   if (parts & tag.HAS_NAME) hide(error, "name", readValue());
+  if (parts & tag.HAS_SUPPRESSED) {
+    hide(error, "error", readValue());
+    hide(error, "suppressed", readValue());
+  }
   readFields(error);
 }
 

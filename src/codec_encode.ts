@@ -7,7 +7,7 @@
 
 import * as tag from "./codec_tags.ts";
 import { childShape, hashOf, keysOf, type ShapeNode, shapeRoot } from "./codec_shapes.ts";
-import { DEPTH_REASON, FUNCTION_REASON, Refusal, SYMBOL_REASON } from "./codec_refusal.ts";
+import { CHANGED_REASON, DEPTH_REASON, FUNCTION_REASON, Refusal, SYMBOL_REASON } from "./codec_refusal.ts";
 import { writeOther } from "./codec_encode_objects.ts";
 import { beginMessage, type Extras, LOOP_BYTES, type Message, ScratchMessage } from "./codec_message.ts";
 import { writeTrailer } from "./codec_encode_buffers.ts";
@@ -123,11 +123,7 @@ export function encode(value: unknown, options?: EncodeOptions): Message {
   try {
     writeValue(value);
     if (deferred !== null) writeDeferred();
-    if (extras !== null && extras.trimmed !== null) {
-      flags |= FLAG_TRIMMED;
-      ensure(0);
-      writeTrailer(extras.trimmed, messageLength());
-    }
+    if (extras !== null) finish(extras);
     buf[0] = MAGIC | flags;
     return new ScratchMessage(buf, pos, messageLength(), extras);
   } catch (error) {
@@ -143,6 +139,14 @@ export function encode(value: unknown, options?: EncodeOptions): Message {
   }
 }
 
+function finish({ inserts, trimmed }: Extras): void {
+  for (const { bytes, byteLength } of inserts) if (bytes.length !== byteLength) throw new Refusal(bytes.buffer, CHANGED_REASON);
+  if (trimmed === null) return;
+  flags |= FLAG_TRIMMED;
+  ensure(0);
+  writeTrailer(trimmed, messageLength());
+}
+
 /** The engine's complaint about its stack, as opposed to a RangeError of somebody's getter. */
 export function isStackOverflow(error: unknown): boolean {
   // No regular expression: compiling one takes stack.
@@ -151,7 +155,7 @@ export function isStackOverflow(error: unknown): boolean {
 
 function messageLength(): number {
   let length = pos;
-  if (extras !== null) { for (const { bytes } of extras.inserts) length += bytes.length; }
+  if (extras !== null) { for (const { byteLength } of extras.inserts) length += byteLength; }
   return length;
 }
 
@@ -261,7 +265,7 @@ export function writeBytes(bytes: Uint8Array): void {
   if (length >= LARGE_BYTES) {
     ensure(8);
     for (let padding = -messageLength() & 7; padding > 0; padding--) buf[pos++] = 0;
-    extrasOf().inserts.push({ at: pos, bytes });
+    extrasOf().inserts.push({ at: pos, bytes, byteLength: length });
     return;
   }
   ensure(length);

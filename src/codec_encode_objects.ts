@@ -172,13 +172,14 @@ function writeError(error: Error, known: KnownClass): void {
   const isDom = known.id === "DOMException";
   const { message, stack, name } = error;
   const namesItself = has("name") && Object.prototype.propertyIsEnumerable.call(error, "name");
-  const hasErrors = has("errors") && !Object.prototype.propertyIsEnumerable.call(error, "errors");
+  const hides = (key: string) => has(key) && !Object.prototype.propertyIsEnumerable.call(error, key);
   let parts = 0;
   if (has("message") || message !== "" && typeof message === "string") parts |= tag.HAS_MESSAGE;
   if (typeof stack === "string") parts |= tag.HAS_STACK;
   if (has("cause")) parts |= tag.HAS_CAUSE;
-  if (hasErrors) parts |= tag.HAS_ERRORS;
-  if (isDom || !namesItself && name !== (known.prototype as Error).name) parts |= tag.HAS_NAME;
+  if (hides("errors")) parts |= tag.HAS_ERRORS;
+  if (isDom || !namesItself && name !== undefined && name !== (known.prototype as Error).name) parts |= tag.HAS_NAME;
+  if (hides("suppressed")) parts |= tag.HAS_SUPPRESSED;
   ensure(0);
   writeByte(parts);
   if (parts & tag.HAS_MESSAGE) writeValue(String(message));
@@ -186,6 +187,10 @@ function writeError(error: Error, known: KnownClass): void {
   if (parts & tag.HAS_CAUSE) writeValue(error.cause);
   if (parts & tag.HAS_ERRORS) writeValue((error as AggregateError).errors);
   if (parts & tag.HAS_NAME) writeValue(String(name));
+  if (parts & tag.HAS_SUPPRESSED) {
+    writeValue((error as SuppressedError).error);
+    writeValue((error as SuppressedError).suppressed);
+  }
   const fields: Record<string, unknown> = {};
   for (const key of Object.keys(error)) {
     if (key === "message" || key === "stack" || key === "cause") continue;

@@ -36,6 +36,8 @@ export function messageFrom(bytes: Uint8Array, shared: readonly Shareable[]): Me
 export interface Insert {
   readonly at: number;
   readonly bytes: Uint8Array;
+  /** How many they were when the message said so: a getter that is read later may resize or detach their buffer. */
+  readonly byteLength: number;
 }
 
 /** What only some messages have: handles, moved buffers, inserts, the numbers of classes, trimmed buffers. */

@@ -5,7 +5,7 @@
  */
 
 import { DataCloneError } from "./errors.ts";
-import { classOf } from "./codec_classes.ts";
+import { classOf, HANDLE } from "./codec_classes.ts";
 
 /** Thrown inside an encode, which turns it into a DataCloneError with the path to the value. */
 export class Refusal {
@@ -23,6 +23,20 @@ export class Refusal {
   }
 }
 
+/**
+ * Has the objects of a class refused: what they are is in private fields, and a copy of the others would be an empty shell.
+ *
+ * @param what `"a pool"`.
+ * @param instead What to do instead.
+ */
+export function keepHere(prototype: object, what: string, instead: string): void {
+  Object.defineProperty(prototype, HANDLE, {
+    value(this: object) {
+      throw new Refusal(this, `${what} cannot travel to another process; ${instead}`);
+    },
+  });
+}
+
 /** Why functions stay. */
 export const FUNCTION_REASON =
   "a function cannot travel to another process; call it here and send the result, or export it from a module and name that as the target";
@@ -33,6 +47,8 @@ export const SHARED_BUFFER_REASON =
   "a SharedArrayBuffer cannot travel to another process; use mp.Array or mp.SharedMemory, or send a copy of its bytes";
 /** Why detached buffers stay. */
 export const DETACHED_REASON = "its buffer is detached: it was transferred elsewhere";
+/** Why buffers stay that a getter changed. */
+export const CHANGED_REASON = "its buffer was resized or detached while the rest was read";
 /** Why what is too deep stays. */
 export const DEPTH_REASON = "it is nested too deeply";
 
@@ -150,6 +166,8 @@ function* children(object: object): Generator<readonly [string, unknown]> {
   if (object instanceof Error) {
     yield [".cause", object.cause];
     yield [".errors", (object as AggregateError).errors];
+    yield [".error", (object as SuppressedError).error];
+    yield [".suppressed", (object as SuppressedError).suppressed];
   }
   if (ArrayBuffer.isView(object)) {
     yield [".buffer", object.buffer];

@@ -98,6 +98,8 @@ export const HAS_STACK = 2;
 export const HAS_CAUSE = 4;
 export const HAS_ERRORS = 8;
 export const HAS_NAME = 16;
+/** Two values: what was thrown last, and what it came on top of. */
+export const HAS_SUPPRESSED = 32;
 
 /**
  * Bytes of a buffer, from so many on, begin at a multiple of eight from the message's start, with zeros before them: engines copy to and

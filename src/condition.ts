@@ -20,7 +20,7 @@ import type { Guard } from "./acquirable.ts";
 import { HANDLE, type Handle, registerHandle } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
-import { checkMayBlock, defaultHome, type Home } from "./home.ts";
+import { checkHome, checkMayBlock, defaultHome, type Home } from "./home.ts";
 import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
@@ -82,6 +82,7 @@ export class Condition implements SharedObject {
     if (lock !== undefined && lock !== null && !(lock instanceof Lock) && !(lock instanceof RLock)) {
       throw new TypeError("Cannot make a condition: its lock must be a Lock or an RLock");
     }
+    if (home !== undefined && !(home instanceof Place)) checkHome(home, "make the condition");
     const where = home instanceof Place ? home.home : lock?.[INSIDE].home ?? home ?? defaultHome();
     this.#lock = lock ?? new Lock(where);
     const { CONDITION_WORDS: words } = L;

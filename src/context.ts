@@ -179,6 +179,7 @@ export function isMain(meta: ImportMeta): boolean {
 
 function makeContext(method: StartMethod): Context {
   const home = () => currentScene().home(method);
+  // What is given behind the arguments goes on to the class, which refuses it.
   const bound = {
     Process: class extends Process {
       constructor(options?: ProcessOptions) {
@@ -193,52 +194,52 @@ function makeContext(method: StartMethod): Context {
     },
     Queue: class<T> extends Queue<T> {
       constructor(options?: number | QueueOptions) {
-        super(options, home());
+        super(options, arguments[1] ?? home());
       }
     },
     SimpleQueue: class<T> extends SimpleQueue<T> {
       constructor() {
-        super(home());
+        super(arguments[0] ?? home());
       }
     },
     JoinableQueue: class<T> extends JoinableQueue<T> {
       constructor(options?: number | QueueOptions) {
-        super(options, home());
+        super(options, arguments[1] ?? home());
       }
     },
     Lock: class extends Lock {
       constructor() {
-        super(home());
+        super(arguments[0] ?? home());
       }
     },
     RLock: class extends RLock {
       constructor() {
-        super(home());
+        super(arguments[0] ?? home());
       }
     },
     Semaphore: class extends Semaphore {
       constructor(value?: number) {
-        super(value, home());
+        super(value, arguments[1] ?? home());
       }
     },
     BoundedSemaphore: class extends BoundedSemaphore {
       constructor(value?: number) {
-        super(value, home());
+        super(value, arguments[1] ?? home());
       }
     },
     Condition: class extends Condition {
       constructor(lock?: Lock | RLock | null) {
-        super(lock, home());
+        super(lock, arguments[1] ?? home());
       }
     },
     Event: class extends Event {
       constructor() {
-        super(home());
+        super(arguments[0] ?? home());
       }
     },
     Barrier: class extends Barrier {
       constructor(parties: number, options?: BarrierOptions) {
-        super(parties, options, home());
+        super(parties, options, arguments[2] ?? home());
       }
     },
   };

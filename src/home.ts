@@ -8,6 +8,7 @@ import type { Message } from "./codec.ts";
 import { ProcessError, UnsupportedError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { UNIT } from "./layout.ts";
+import { shown } from "./options.ts";
 import type { WaitOptions } from "./attempt.ts";
 import type { Participant } from "./participant.ts";
 import type { RingOptions } from "./ring.ts";
@@ -173,6 +174,12 @@ export function notAtOnce(action: string, method: StartMethod, missing: string):
       KIN[method]
     }, and there is none: ${missing}. Ways out: the asynchronous form, which never blocks${waysOut(method)}`,
   );
+}
+
+/** Throws unless what a constructor got behind its arguments is the library's own. @throws {TypeError} It is the user's, who means something by it. */
+export function checkHome(home: unknown, action: string, wayOut = "leave it out"): void {
+  if (typeof (home as Home | null)?.makeRing === "function") return;
+  throw new TypeError(`Cannot ${action}: ${shown(home)} is one argument too many; ${wayOut}`);
 }
 
 /**

@@ -19,7 +19,7 @@ import {
 } from "./home.ts";
 import { printAs } from "./printed.ts";
 import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
-import { BOOLEAN, check, type Checks } from "./options.ts";
+import { BOOLEAN, check, type Checks, shown } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -187,7 +187,8 @@ export class Connection implements SharedObject {
    *
    * @param maxLength Longest message that is accepted. After a longer one, this end receives nothing more.
    * @throws {ProcessError} The message is longer.
-   * @throws {TypeError} The message is a value that was sent with `send`.
+   * @throws {TypeError} The message is a value that was sent with `send`; or an argument is wrong, and nothing was taken.
+   * @throws {RangeError} `maxLength` is negative; nothing was taken.
    */
   async recvBytes(maxLength?: number, options?: WaitOptions): Promise<Uint8Array> {
     checkLength(maxLength);
@@ -330,7 +331,15 @@ function tooLate(what: string, timeout: number | undefined): never {
 }
 
 function checkLength(maxLength: number | undefined): void {
-  if (maxLength !== undefined && !(maxLength >= 0)) {
+  if (maxLength === undefined) return;
+  if (typeof maxLength !== "number") {
+    throw new TypeError(
+      `Cannot receive bytes: maxLength must be a number of bytes, it is ${
+        shown(maxLength)
+      }; options come behind it, recvBytes(undefined, { timeout })`,
+    );
+  }
+  if (!(maxLength >= 0)) {
     throw new RangeError(`Cannot receive bytes: maxLength must not be negative, it is ${maxLength}`);
   }
 }
@@ -342,6 +351,7 @@ function range(buffer: ArrayBufferView | ArrayBuffer, offset: number, size?: num
   else if (buffer instanceof ArrayBuffer) bytes = new Uint8Array(buffer);
   else throw new TypeError("Cannot use this as a buffer: a typed array, a DataView or an ArrayBuffer is needed");
   const end = offset + (size ?? bytes.length - offset);
+  if (typeof offset !== "number") throw new TypeError(`Cannot use a buffer: offset must be a number of bytes, it is ${shown(offset)}`);
   if (!Number.isInteger(offset) || offset < 0 || offset > bytes.length) {
     throw new RangeError(`Cannot use byte ${offset} of a buffer of ${bytes.length}`);
   }

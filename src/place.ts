@@ -6,7 +6,7 @@
 import { ProcessError } from "./errors.ts";
 import type { Block } from "./heap.ts";
 import { Holding } from "./holding.ts";
-import { type Home, partIn, receive } from "./home.ts";
+import { checkHome, type Home, partIn, receive } from "./home.ts";
 import * as L from "./layout.ts";
 import type { WaitScope } from "./attempt.ts";
 import type { WaitSet } from "./wait_set.ts";
@@ -55,8 +55,10 @@ export class Place {
    * @param initialise Fills what is not to be zero. It is nobody's but this participant's until that is done, and dies with it.
    * @throws {UnsupportedError} There is no memory to make it in.
    * @throws {RangeError} There is no room.
+   * @throws {TypeError} It is no home.
    */
   static make(home: Home, { what, kind, byteLength, words: count }: Plan, initialise: (place: Place) => void = () => {}): Place {
+    checkHome(home, `make ${what}`);
     const me = partIn(home, what);
     const block = me.heap.allocate(byteLength, L.KIND_RAW, me.ident);
     const place = new Place(home, block, what);

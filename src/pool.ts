@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { keepHere } from "./codec.ts";
 import { shown } from "./options.ts";
 import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
@@ -193,6 +194,7 @@ export class Pool<I extends any[] = any[]> {
   }
 
   static {
+    keepHere(this.prototype, "a pool", "make one there");
     printAs(this.prototype, (pool) => `size=${pool.size} tasks=${pool.#core.outstanding}`);
   }
 

@@ -6,7 +6,7 @@
 import { HANDLE, registerHandle } from "./codec.ts";
 import { Empty, Full, ProcessError, ShutDown } from "./errors.ts";
 import type { SharedObject } from "./holding.ts";
-import { BACKING, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
+import { BACKING, checkHome, defaultHome, type Home, homeOf, mayBlock, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
 import * as L from "./layout.ts";
 import { printAs } from "./printed.ts";
 import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
@@ -45,7 +45,11 @@ abstract class AnyQueue<T> implements SharedObject {
 
   protected constructor(options: number | QueueOptions | undefined, home: Home | RingBacking) {
     const limits = limitsOf(options);
-    this.#backing = "messages" in home ? home : home.makeRing({ ...limits, joinable: this.kind === JOINABLE_QUEUE }, QUEUE_RULES);
+    if (isBacking(home)) this.#backing = home;
+    else {
+      checkHome(home, "make a queue", this.kind === SIMPLE_QUEUE ? "a SimpleQueue has no limits, use a Queue" : undefined);
+      this.#backing = home.makeRing({ ...limits, joinable: this.kind === JOINABLE_QUEUE }, QUEUE_RULES);
+    }
   }
 
   /** Its number in the codec. */
@@ -388,6 +392,7 @@ export class SimpleQueue<T = unknown> extends AnyQueue<T> {
    * Makes a queue.
    *
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
+   * @throws {TypeError} It is given a limit: a simple queue has none.
    */
   constructor(home: Home | RingBacking = defaultHome()) {
     super(undefined, home);
@@ -431,6 +436,10 @@ registerHandle(
   JOINABLE_QUEUE,
   (words, context) => new JoinableQueue(undefined, homeOf(words, context, "the queue").reviveRing(words, QUEUE_RULES)),
 );
+
+function isBacking(home: Home | RingBacking): home is RingBacking {
+  return home instanceof Object && "messages" in home;
+}
 
 function limitsOf(options: number | QueueOptions | undefined): { maxsize: number; capacity: number } {
   const given = typeof options === "object" ? options : { maxsize: options };

@@ -98,6 +98,12 @@ export function lockAmong(options: { lock?: LockOption } | undefined, what: stri
   return options?.lock;
 }
 
+/** @throws {TypeError} Something was given where what has a lock takes its options. @param maker `"RawValue"`. */
+export function noOptions(maker: string, options: unknown): void {
+  if (options === undefined) return;
+  throw new TypeError(`Cannot make a ${maker}: it takes no options, they are ${shown(options)}; ${maker.slice(3)}() takes { lock }`);
+}
+
 /** Reads the option. @throws {TypeError} It is none. */
 export function lockOf(option: LockOption | undefined, what: string): Lock | RLock | null | undefined {
   if (option === undefined || option === null || option === true) return undefined;

@@ -21,7 +21,7 @@ import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import type { Lock, RLock } from "./lock.ts";
 import { printAs } from "./printed.ts";
 import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
-import { lockAmong, lockOf, type LockOption, type LockPart, SharedData } from "./shared_data.ts";
+import { lockAmong, lockOf, type LockOption, type LockPart, noOptions, SharedData } from "./shared_data.ts";
 import { type Fields, type RecordOf, StructType } from "./struct.ts";
 
 /** Codec numbers. */
@@ -326,6 +326,7 @@ export function valueMakers(home: () => Home): { Value: ValueMaker; RawValue: Ra
     return make(home(), type, initial, lockAmong(options, "the value"));
   }
   function RawValue(type: ElementType | StructType, initial?: unknown): object {
+    noOptions("RawValue", arguments[2]);
     return make(home(), type, initial, false);
   }
   return { Value: Value as unknown as ValueMaker, RawValue: RawValue as unknown as RawValueMaker };
@@ -369,7 +370,7 @@ export type Value<T extends ElementType | StructType = ElementType> = [T] extend
  *
  * @param type The name of a type, Python's code for it, or what `Struct()` gave.
  * @param initial Its value to begin with, by default zero. Of a record, its fields.
- * @throws {TypeError} There is no such type, or `initial` is no value of it.
+ * @throws {TypeError} There is no such type, or `initial` is no value of it; or options are given, of which it has none.
  * @throws {UnsupportedError} No memory is shared there.
  */
 export const RawValue: RawValueMaker = makers.RawValue;

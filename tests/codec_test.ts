@@ -243,6 +243,17 @@ test("errors keep class, message, stack, cause, code and fields", () => {
   expect(Object.hasOwn(round(new Error()), "message")).to.equal(false);
   const aggregate = round(new AggregateError([new TypeError("in")], "out"));
   assert(aggregate instanceof AggregateError && aggregate.errors[0] instanceof TypeError);
+  const SuppressedError: Any = (globalThis as Any).SuppressedError;
+  if (SuppressedError !== undefined) {
+    const error = new SuppressedError(new TypeError("at the end"), new RangeError("before"), "text"), copy: Any = round(error);
+    assert(Object.getPrototypeOf(copy) === SuppressedError.prototype && copy.message === "text");
+    assert(copy.error instanceof TypeError && copy.suppressed instanceof RangeError && copy.suppressed.message === "before");
+    expect(Object.keys(copy)).to.deep.equal([]);
+    expect(() => encode(new SuppressedError(null, { fn() {} }))).to.throw(errors.DataCloneError, "value.suppressed.fn");
+  }
+  const nameless: Any = new Error("text");
+  Object.setPrototypeOf(nameless, null);
+  expect(round(nameless).name).to.equal("Error");
   const dom = round(new DOMException("gone", "AbortError"));
   assert(dom instanceof DOMException && dom.name === "AbortError" && dom.code === 20 && dom.message === "gone");
   const loop: Any = new Error("loop");

@@ -180,7 +180,7 @@ eachMethod("what is no time to wait is refused by results and futures, whether t
 });
 
 /** Each of these makes nothing, and says why. */
-async function refuseAll(cases: [make: () => unknown, message: RegExp, type?: ErrorConstructor][]): Promise<void> {
+async function refuseAll(cases: [make: () => unknown, message: RegExp, type?: new (message?: string) => Error][]): Promise<void> {
   for (const [make, message, type = TypeError] of cases) {
     const error = await fails(make, type);
     assert.match(error.message, message);
@@ -231,6 +231,52 @@ eachMethod("an option that there is not is refused, with the one that is meant",
   assert.isTrue(here.writable);
 });
 
+eachMethod("what is given where nothing is taken, or something else, is refused by its name", async (ctx) => {
+  const { Queue, JoinableQueue, SimpleQueue, Pipe } = ctx as Anything, [here, there] = Pipe();
+  await there.sendBytes(new Uint8Array(3));
+  await refuseAll([
+    [() => new SimpleQueue(5), /^Cannot make a queue: 5 is one argument too many; a SimpleQueue has no limits, use a Queue$/],
+    [() => new SimpleQueue({ maxsize: 5 }), /^Cannot make a queue: an object is one argument too many; /],
+    [() => new Queue(5, 6), /^Cannot make a queue: 6 is one argument too many; leave it out$/],
+    [() => new JoinableQueue(5, "6"), /^Cannot make a queue: "6" is one argument too many/],
+    [
+      () => here.recvBytes({ timeout: 0 }),
+      /^Cannot receive bytes: maxLength must be a number of bytes, it is an object; options come behind it, recvBytes\(undefined, { timeout }\)$/,
+    ],
+    [() => here.recvBytes("3"), /maxLength must be a number of bytes, it is "3"/],
+    [
+      () => here.recvBytesInto(new Uint8Array(3), { timeout: 0 }),
+      /^Cannot use a buffer: offset must be a number of bytes, it is an object$/,
+    ],
+    [() => here.sendBytes(new Uint8Array(3), { timeout: 0 }), /offset must be a number of bytes, it is an object$/],
+  ]);
+  assert.throws(() => here.recvBytesSync({ timeout: 0 }), TypeError, "maxLength must be a number");
+  assert.lengthOf(await here.recvBytes(3, { timeout: 20_000 }), 3);
+});
+
+eachShared("what is given where nothing is taken is refused by what is made in shared memory", async (ctx) => {
+  const { RawValue, RawArray, ...made } = ctx as Anything;
+  for (const maker of [made, mp as Anything]) {
+    for (const name of ["Lock", "RLock", "Event"]) {
+      const said = new RegExp(`^Cannot make the ${name === "Event" ? "event" : "lock"}: 5 is one argument too many; leave it out$`);
+      await refuseAll([[() => new maker[name](5), said], [() => new maker[name]({ timeout: 5 }), /an object is one argument too many/]]);
+    }
+    await refuseAll([
+      [() => new maker.Semaphore(1, 2), /^Cannot make the semaphore: 2 is one argument too many/],
+      [() => new maker.BoundedSemaphore(1, 2), /2 is one argument too many/],
+      [() => new maker.Condition(null, 2), /2 is one argument too many/],
+      [() => new maker.Barrier(2, {}, 3), /^Cannot make the barrier: 3 is one argument too many/],
+    ]);
+  }
+  await refuseAll([
+    [
+      () => RawValue("i", 0, { lock: false }),
+      /^Cannot make a RawValue: it takes no options, they are an object; Value\(\) takes { lock }$/,
+    ],
+    [() => new RawArray("i", 3, true), /^Cannot make a RawArray: it takes no options, they are true; Array\(\) takes { lock }$/],
+  ]);
+});
+
 eachShared("an option that there is not is refused by what is made in shared memory", async (ctx) => {
   const { Value, Array: Numbers, Barrier } = ctx as Anything, point = mp.Struct({ x: "float64" });
   await refuseAll([
@@ -274,6 +320,34 @@ eachShared("a body that is no function is refused before the lock is taken", asy
     ]);
     assert.isFalse(lock.locked());
   }
+});
+
+eachMethod(
+  "a pool, a process or what gives a result is refused where it is sent, and no empty object arrives",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      const queue = new ctx.Queue<unknown>(), executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+      const result = pool.apply(work.same, [1]), future = executor.submit(work.same, 2);
+      await refuseAll([
+        [() => queue.put({ pool }), /^Cannot send item\.pool: a pool cannot travel to another process; make one there$/, mp.DataCloneError],
+        [() => pool.apply(work.same, [pool]), /^Cannot send args\[0\]: a pool cannot travel/, mp.DataCloneError],
+        [() => queue.put([result]), /^Cannot send item\[0\]: a result of a pool cannot travel .*; await it/, mp.DataCloneError],
+        [() => queue.put(future), /^Cannot send item: a future cannot travel .*; await it/, mp.DataCloneError],
+        [() => queue.put(executor), /an executor cannot travel .*; make one there$/, mp.DataCloneError],
+        [() => queue.put(new ctx.Process({ target: work.same })), /a process cannot travel .*; send its pid/, mp.DataCloneError],
+      ]);
+      assert.deepEqual([await result, await future], [1, 2]);
+      await executor.shutdown();
+      await queue.put(3);
+      assert.equal(await queue.get({ timeout: 20_000 }), 3);
+    }),
+);
+
+eachShared("a guard is refused where it is sent", async (ctx) => {
+  const queue = new ctx.Queue<unknown>(), lock = new ctx.Lock(), guard = await lock.acquire();
+  await refuseAll([[() => queue.put({ guard }), /item\.guard: a guard cannot travel .*; send the lock$/, mp.DataCloneError]]);
+  guard.release();
+  assert.isFalse(lock.locked());
 });
 
 eachMethod("what cannot be waited for is refused by its name", async (ctx) => {

@@ -161,6 +161,25 @@ eachMethod("what cannot travel is refused at the call, and leaves the queue as i
   assert.equal(await simple.get(), 1);
 });
 
+eachMethod("a large buffer that a getter shrinks or empties while the rest is read is refused at the call", async (ctx) => {
+  const queue = new ctx.Queue<unknown>();
+  for (const change of [(buffer: ArrayBuffer) => buffer.resize(10), (buffer: ArrayBuffer) => void buffer.transfer()]) {
+    const buffer = new ArrayBuffer(100_000, { maxByteLength: 200_000 });
+    const item = [buffer, {
+      get late() {
+        change(buffer);
+        return 1;
+      },
+    }];
+    assert.match(
+      (await fails(() => queue.put(item), mp.DataCloneError)).message,
+      /^Cannot send item\[0\]: its buffer was resized or detached/,
+    );
+  }
+  await queue.put("next");
+  assert.equal(await queue.get({ timeout: 20_000 }), "next");
+});
+
 eachMethod("an item is copied at the call", async (ctx) => {
   const queue = new ctx.Queue<number[]>(1);
   const list = [1], waiting = [2];
