@@ -68,7 +68,7 @@ function terminated(): CancelledError {
 function checkPermissions({ permissions, runtime }: PoolOptions, own: string): void {
   // Others have none, and say so when a worker is started.
   if (permissions === undefined || permissions === "inherit" || !(runtime ?? own).startsWith("deno")) return;
-  if (permissions !== "none" && permissions.some((flag) => /^(--)?allow-(ffi|all)\b|^-?A$/.test(flag))) return;
+  if (permissions !== "none" && permissions.some((flag) => /^(--)?allow-(ffi|all)$|^-A$/.test(flag))) return;
   throw new UnsupportedError(
     'Cannot give the workers these permissions: they share memory with this program, which takes "allow-ffi"; add that, or run the program itself without --allow-ffi',
   );
