@@ -108,7 +108,7 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
   if (runtime === "deno") {
     args.push("run", "--no-prompt", ...configFlags(facts.config(), entry(runtime)));
     if (plan.permissions === "inherit") args.push(...facts.permissions());
-    else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => `--${flag.replace(/^--/, "")}`));
+    else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => flag.startsWith("-") ? flag : `--${flag}`));
     if (heapMb !== undefined) args.push(`--v8-flags=--max-old-space-size=${heapMb}`);
   } else if (runtime === "node") {
     if (same) args.push(...nodeFlags(facts.execArgv));

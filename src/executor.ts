@@ -162,10 +162,8 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
     const { wait = true, cancelFutures = false } = options;
     this.#isShut = true;
     if (cancelFutures) {
-      this.#core.withdrawAll(() => {
-        for (const future of [...this.#futures.values()]) future.cancel();
-        this.#core.withdrawLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
-      });
+      for (const future of [...this.#futures.values()]) future.cancel();
+      this.#core.withdrawLazyMaps(new CancelledError("The call was cancelled: its executor was shut down"));
     }
     this.#core.close();
     if (wait) await this.#core.join();

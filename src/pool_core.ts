@@ -68,7 +68,7 @@ function terminated(): CancelledError {
 function checkPermissions({ permissions, runtime }: PoolOptions, own: string): void {
   // Others have none, and say so when a worker is started.
   if (permissions === undefined || permissions === "inherit" || !(runtime ?? own).startsWith("deno")) return;
-  if (permissions !== "none" && permissions.some((flag) => /^(--)?allow-(ffi|all)\b|^-?A$/.test(flag))) return;
+  if (permissions !== "none" && permissions.some((flag) => /^(--)?allow-(ffi|all)$|^-A$/.test(flag))) return;
   throw new UnsupportedError(
     'Cannot give the workers these permissions: they share memory with this program, which takes "allow-ffi"; add that, or run the program itself without --allow-ffi',
   );
@@ -97,8 +97,7 @@ export class PoolCore implements CrewOwner, Listener {
   #sentBytes = 0;
   /** The lowest priority of those on their way, since they were taken back last. */
   #lowestSent = Infinity;
-  /** Whether nothing is to be sent now: it is being sent, or much is being given up. */
-  #isHeld = false;
+  #isFlushing = false;
   #nextId = 1;
   /** What the clock said when it was looked at last; 0 once others had a turn. */
   #time = 0;
@@ -209,7 +208,8 @@ export class PoolCore implements CrewOwner, Listener {
       this.#takeBack();
       this.#isSorting = true;
     }
-    this.#flushSoon();
+    if (this.#queue.size >= MOST_IN_RECORD && !this.#isFlushing && !this.#isSorting) this.#flush();
+    else this.#flushSoon();
   }
 
   /** Whether too many tasks wait. */
@@ -252,18 +252,6 @@ export class PoolCore implements CrewOwner, Listener {
     this.#end(task, FAILED, reason, 0);
     this.#flushSoon();
     return true;
-  }
-
-  /** Gives up many: the room that each leaves is not for those that follow. */
-  withdrawAll(run: () => void): void {
-    const wasHeld = this.#isHeld;
-    this.#isHeld = true;
-    try {
-      run();
-    } finally {
-      this.#isHeld = wasHeld;
-      this.#flushSoon();
-    }
   }
 
   /** Whether somebody has begun it, and it is not over. */
@@ -460,8 +448,8 @@ export class PoolCore implements CrewOwner, Listener {
     if (!this.#isOver) this.route.drain();
   }
 
+  /** Sends what may be sent once this turn is over: of many that are given up in it, the room that each leaves is not for those that follow. */
   #flushSoon(): void {
-    if (this.#queue.size >= MOST_IN_RECORD && !this.#isHeld && !this.#isSorting) return this.#flush();
     if (this.#willFlush) return;
     this.#willFlush = true;
     queueMicrotask(() => {
@@ -472,8 +460,8 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Sends as much as is to be on its way. */
   #flush(): void {
-    if (this.#isHeld || !this.isWanted()) return;
-    this.#isHeld = true;
+    if (this.#isFlushing || !this.isWanted()) return;
+    this.#isFlushing = true;
     try {
       for (let hasLooked = false; this.#queue.size > 0;) {
         const room = this.#room();
@@ -486,7 +474,7 @@ export class PoolCore implements CrewOwner, Listener {
         this.#send(this.#queue.take(Math.min(room, this.#perRecord()), RECORD_BYTES));
       }
     } finally {
-      this.#isHeld = false;
+      this.#isFlushing = false;
     }
     try {
       this.#grow();

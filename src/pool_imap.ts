@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { startClock } from "./clock.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead, LEAST_AHEAD } from "./pool_chunks.ts";
@@ -16,6 +17,8 @@ import { throwAside } from "./throw_aside.ts";
 
 /** How many bytes may be ahead, if more than the fewest chunks are. */
 const AHEAD_BYTES = 2 ** 20;
+/** How often to look whether somebody still waits. */
+const ALIVE_MS = 1000;
 
 function joined(): ProcessError {
   return new ProcessError("Cannot take more from the source of a lazy map: its pool was joined; ask for the results before that");
@@ -79,6 +82,8 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   #isPulling = false;
   readonly #timeout: number;
   #stopClock: (() => void) | null = null;
+  /** Runs as long as somebody waits who is to hear that the time is up. */
+  #awake: { stop(): void } | null = null;
   /** Whether nothing more is taken from the source. */
   #isDry = false;
   /** How many items are taken, whoever asks for their results; NaN: those of a loop. */
@@ -151,6 +156,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     for (const task of [...this.#chunks.keys()]) this.#core.cancel(task, reason);
     if (this.#waiting.length === 0) this.#failure = { value: reason };
     for (const { reject } of this.#waiting.splice(0)) reject(reason);
+    this.#stayAlive();
   }
 
   /** Nobody wants the results that are there. */
@@ -372,6 +378,20 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
       else resolve({ done: false, value: ready.value });
     }
     this.#dropWatches();
+    this.#stayAlive();
+  }
+
+  /** The time alone keeps no program alive, since who has left need not know that it is up; who waits does. */
+  #stayAlive(): void {
+    if (this.#timeout < Infinity && this.#waiting.length > 0) {
+      this.#awake ??= startClock(ALIVE_MS, () => {
+        this.#awake = null;
+        this.#stayAlive();
+      });
+    } else {
+      this.#awake?.stop();
+      this.#awake = null;
+    }
   }
 
   /** Takes the next result, if it is there. */

@@ -1,7 +1,6 @@
 /** Processes killed at random moments in the middle of queues that are busy: nobody hangs, nothing is lost or doubled, nothing is left. */
 // run: on=node26,deno,bun
-import { existsSync, readdirSync } from "node:fs";
-import { assert } from "chai";
+import { existsSync } from "node:fs";
 import * as mp from "../mod.ts";
 import { footprint, inject, SCENARIOS, usedMib } from "./faults.ts";
 import { eachMethod, test } from "./harness.ts";
@@ -36,10 +35,9 @@ for (const producer of RUNTIMES) {
 test("the dead leave nothing behind", async () => {
   const ctx = mp.getContext("process");
   await inject(SCENARIOS[0], ctx, 1);
-  const named = () => existsSync("/dev/shm") ? readdirSync("/dev/shm") : [];
-  const before = footprint(), used = usedMib(), files = named();
+  // Not what is in /dev/shm, where other programs come and go: that is looked at once this one has ended (scripts/leaks.ts).
+  const before = footprint(), used = usedMib();
   for (const scenario of SCENARIOS.slice(0, 3)) await inject(scenario, ctx, 3);
-  assert.deepEqual(named(), files);
   await until("given back", () => footprint().children <= before.children && footprint().descriptors <= before.descriptors + 2);
   await until("its memory is given back", () => usedMib() <= used);
 }, { needs: () => existsSync("/proc/self/task") ? needs() : "the system does not tell", timeoutMs: 120_000 });

@@ -281,7 +281,16 @@ test("what is moved in one call is copied in the next", async () => {
 test("workers that share memory must be allowed to", () => {
   const make = (permissions: mp.PoolOptions["permissions"]) =>
     new mp.Pool({ processes: 1, startMethod: "process", runtime: "deno", permissions });
-  for (const permissions of ["none", ["allow-read", "allow-env"]] as const) {
+  // Of certain libraries alone is not enough.
+  for (const permissions of ["none", ["allow-read", "allow-env"], ["allow-ffi=/lib"]] as const) {
     assert.throws(() => make(permissions as mp.PoolOptions["permissions"]), mp.UnsupportedError, /allow-ffi/);
+  }
+}, { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] ?? "there are no processes" });
+
+test("permissions may have their dashes, or be short", async () => {
+  for (const permissions of [["-A"], ["--allow-ffi", "-RE"], ["allow-all"]]) {
+    await withPool(mp.getContext("process"), { processes: 1, runtime: "deno", permissions }, async (pool) => {
+      assert.equal(await pool.apply(work.square, [2]), 4);
+    });
   }
 }, { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] ?? "there are no processes" });

@@ -52,6 +52,21 @@ eachMethod("a task that runs hears of its cancelling, and its worker goes on if 
     assert.equal(await pool.apply(work.here), name);
   }));
 
+eachMethod("of many tasks that are given up together none begins that had not been sent", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    await pool.apply(work.sleep, [20]); // of tasks that take so long one is sent ahead
+    for (let round = 0; round < 5; round++) {
+      const said = new ctx.Queue<string>(), controller = new AbortController();
+      const results = range(3000).map(() => pool.apply(work.untilStopped, [said], { signal: controller.signal }));
+      assert.equal(await said.get(), "begun");
+      controller.abort();
+      for (const result of results) await fails(() => result, DOMException);
+      await pool.apply(work.sleep, [20]);
+      const words = said.empty() ? [] : await said.getMany(10_000);
+      assert.isBelow(words.filter((word) => word === "begun").length, 2);
+    }
+  }), { methods: OWN });
+
 eachMethod("a task that computes finds its signal fired when it looks", (ctx) =>
   withPool(ctx, 1, async (pool) => {
     const said = new ctx.Queue<string>();

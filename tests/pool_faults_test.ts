@@ -1,6 +1,6 @@
 /** A pool's workers are killed at random moments while they are busy: every result is right or tells of the death, the pool is whole in the end, nothing is left. */
 // run: on=node26,deno,bun,chromium with=
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { assert } from "chai";
 import { footprint } from "./faults.ts";
 import { eachMethod, standardModules } from "./harness.ts";
@@ -21,11 +21,10 @@ for (const method of ["process", "thread"] as const) {
   }, options);
 
   eachMethod("the dead of a pool leave nothing behind", async (ctx) => {
-    const named = () => existsSync("/dev/shm") ? readdirSync("/dev/shm") : [];
     await injectPool(ctx, TASKS / 10, false);
-    const before = footprint(), files = named();
+    // Not what is in /dev/shm, where other programs come and go: that is looked at once this one has ended (scripts/leaks.ts).
+    const before = footprint();
     for (let i = 0; i < 3; i++) await injectPool(ctx, TASKS / 10, i % 2 === 0);
-    assert.deepEqual(named(), files);
     const isDown = (now = footprint()) => now.children <= before.children && now.descriptors <= before.descriptors + 2;
     await until("given back", () => isDown());
     assert.isBelow(footprint().arenaMib, before.arenaMib + 8);

@@ -45,6 +45,11 @@ for (const method of methods) {
     assert.deepEqual(ended, { out: "AbortError\n", err: "", code: 0, signal: null });
   });
 
+  test(`the program goes on as long as somebody waits for a map that has a timeout (${method})`, async () => {
+    const ended = await runProgram("asked_in_vain", { script: SCRIPT, args: [method] });
+    assert.deepEqual(ended, { out: "TimeoutError\n", err: "", code: 0, signal: null });
+  });
+
   test(`the program waits for what was submitted (${method})`, async () => {
     assert.deepEqual(await runProgram("pending", { script: SCRIPT, args: [method] }), { out: "9\n", err: "", code: 0, signal: null });
   });
