@@ -250,7 +250,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
     }
     const threads = standard<WorkerThreads>("node:worker_threads");
     const env = granted({ name: "env" }) ? nodeProcess().env : {};
-    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env, limits: false });
+    return startThread(plan, { threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env, limits: false, flags: null });
   } catch (error) {
     return stillborn(error);
   }
