@@ -190,6 +190,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       argv: process.argv.slice(2),
       env: process.env,
       limits: false,
+      flags: null,
     });
   } catch (error) {
     return stillborn(error);

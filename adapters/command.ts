@@ -79,15 +79,19 @@ function entryArgument(runtime: RuntimeName): string {
   throw new ProcessError(`Cannot start a child on ${runtime}: the library was loaded from ${url}, and only Deno runs remote modules`);
 }
 
-/** Node's options that belong to the parent's own start and not to a child: they evaluate, test, watch, or take the one port of a debugger. */
-const OWN =
-  /^(-[epci]|-pe|--(eval|print|check|interactive|test|watch|inspect|debug|run|prof|cpu-prof|heap-prof|build-snapshot|report)([-=].*)?)$/;
+/** Options that belong to the parent's own start and not to a child: they evaluate, test, watch, or take the one port of a debugger. */
+const OWN: Readonly<Record<"node" | "bun", RegExp>> = {
+  node:
+    /^(-[epci]|-pe|--(eval|print|check|interactive|input-type|test|watch|inspect|debug|run|prof|cpu-prof|heap-prof|build-snapshot|report)([-=].*)?)$/,
+  // A dash alone: the program comes from standard input.
+  bun: /^(-[ep]?|--(eval|print|watch|hot|inspect)([-=].*)?)$/,
+};
 
-/** Node's own flags as a child gets them. */
-export function nodeFlags(execArgv: readonly string[]): string[] {
+/** A runtime's own flags as a child gets them. */
+export function ownFlags(runtime: "node" | "bun", execArgv: readonly string[]): string[] {
   const kept: string[] = [];
   for (let i = 0; i < execArgv.length; i++) {
-    if (!OWN.test(execArgv[i])) kept.push(execArgv[i]);
+    if (!OWN[runtime].test(execArgv[i])) kept.push(execArgv[i]);
     // What is no option is the value of the one before.
     else if (i + 1 < execArgv.length && !execArgv[i + 1].startsWith("-")) i++;
   }
@@ -111,13 +115,13 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
     else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => flag.startsWith("-") ? flag : `--${flag}`));
     if (heapMb !== undefined) args.push(`--v8-flags=--max-old-space-size=${heapMb}`);
   } else if (runtime === "node") {
-    if (same) args.push(...nodeFlags(facts.execArgv));
+    if (same) args.push(...ownFlags(runtime, facts.execArgv));
     if (heapMb !== undefined) args.push(`--max-old-space-size=${heapMb}`);
   } else {
     if (heapMb !== undefined) {
       throw new UnsupportedError("Cannot limit the memory of a child on Bun: it has no such option; leave resourceLimits out");
     }
-    if (same) args.push(...facts.execArgv);
+    if (same) args.push(...ownFlags(runtime, facts.execArgv));
   }
   args.push(...extra, entryArgument(runtime), birth);
   return { path, args };

@@ -109,9 +109,11 @@ function takeBirth(): Birth | null {
   if (thread === null) return null;
   threadData = thread.data;
   if (thread.data.stdio !== "inherit") {
-    // Deno's own console writes past the streams of the thread.
     const { Console } = standard<typeof import("node:console")>("node:console");
     const { stdout, stderr } = nodeProcess() as unknown as typeof import("node:process");
+    // What they are given goes to the parent, and would go to the output of the program all the same.
+    for (const stream of [stdout, stderr]) stream._write = (_chunk, _encoding, done) => done();
+    // Deno's own console writes past the streams of the thread.
     globalThis.console = new Console(stdout, stderr);
   }
   main = thread.data.main;
@@ -250,7 +252,16 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
     }
     const threads = standard<WorkerThreads>("node:worker_threads");
     const env = granted({ name: "env" }) ? nodeProcess().env : {};
-    return startThread(plan, { runtime: "deno", threads, pid: Deno.pid, main: mainModule(), argv: Deno.args, env, limits: false });
+    return startThread(plan, {
+      runtime: "deno",
+      threads,
+      pid: Deno.pid,
+      main: mainModule(),
+      argv: Deno.args,
+      env,
+      limits: false,
+      flags: null,
+    });
   } catch (error) {
     return stillborn(error);
   }
@@ -321,6 +332,14 @@ function onMainCrash(hear: (error: unknown) => void): void {
   globalThis.addEventListener("unhandledrejection", listen);
 }
 
+/** A thread ends before Deno tells of the error too, which it does on the program's standard error, wherever that of the thread goes. */
+function onThreadCrash(hear: (error: unknown) => void): void {
+  onCrash((error) => {
+    hear(error);
+    nodeProcess().exit(1);
+  });
+}
+
 /** The adapter. */
 export const adapter: Adapter = {
   get can() {
@@ -380,7 +399,7 @@ export const adapter: Adapter = {
   },
   // Who else listens cannot be known.
   onInterrupt: () => () => {},
-  onCrash: isMainThread ? onMainCrash : onCrash,
+  onCrash: isMainThread ? onMainCrash : onThreadCrash,
   origin,
   search: findExport,
   follow,

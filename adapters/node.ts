@@ -16,7 +16,7 @@ import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, Threa
 import { findExport } from "../src/target_search.ts";
 import { type Bell, makePipe } from "./bells.ts";
 import { FramedPort } from "./channel.ts";
-import { type ParentFacts, readBirth } from "./command.ts";
+import { ownFlags, type ParentFacts, readBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
 import { threadExists } from "./mapped_memory.ts";
 import { loadForeign } from "./node_ffi.ts";
@@ -105,6 +105,8 @@ function startProcess(plan: StartPlan): Child {
 
 function start(kind: "process" | "thread", plan: StartPlan): Child {
   if (kind === "process") return startProcess(plan);
+  // Unless it is given others a thread has all of the program's, also those that are for its start alone.
+  const flags = ownFlags("node", process.execArgv);
   try {
     return startThread(plan, {
       runtime: "node",
@@ -114,6 +116,7 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
       argv: process.argv.slice(2),
       env: process.env,
       limits: true,
+      flags: plan.execArgv?.length || flags.length < process.execArgv.length ? flags : null,
     });
   } catch (error) {
     return stillborn(error);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MessagePort, Worker } from "node:worker_threads";
+import type { MessagePort, Worker, WorkerOptions } from "node:worker_threads";
 import type { Birth, Child, Ending, Port, RuntimeName, StartPlan } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
 import { entry } from "./command.ts";
@@ -32,6 +32,8 @@ export interface ThreadHost {
   readonly env: Record<string, string | undefined>;
   /** Whether `resourceLimits` does anything. */
   readonly limits: boolean;
+  /** Flags of the program that are a thread's too; null where it has them by itself, or there are none. */
+  readonly flags: readonly string[] | null;
 }
 
 /** From this size on a message is copied here and moved. */
@@ -107,6 +109,21 @@ function webStream(readable: NodeJS.ReadableStream): ReadableStream<Uint8Array> 
   });
 }
 
+/** A worker with these flags, of which Node refuses those that are a whole process's: it has that of its program. */
+function makeWorker({ runtime, threads, flags }: ThreadHost, more: readonly string[], options: WorkerOptions): Worker {
+  const url = new URL(entry(runtime));
+  if (flags === null && more.length === 0) return new threads.Worker(url, options);
+  for (let own = flags ?? [];;) {
+    try {
+      return new threads.Worker(url, { ...options, execArgv: [...own, ...more] });
+    } catch (error) {
+      const left = own.filter((flag) => !String(error).includes(flag));
+      if (left.length === own.length) throw error;
+      own = left;
+    }
+  }
+}
+
 /** Starts a thread. */
 export function startThread(plan: StartPlan, host: ThreadHost): Child {
   if (plan.permissions !== "inherit") {
@@ -120,7 +137,7 @@ export function startThread(plan: StartPlan, host: ThreadHost): Child {
   }
   const apart = plan.stdio !== "inherit";
   const data: ThreadBirth = { polyproc: 1, stdio: plan.stdio, main: host.main };
-  const worker = new host.threads.Worker(new URL(entry(host.runtime)), {
+  const worker = makeWorker(host, plan.execArgv ?? [], {
     name: plan.name,
     argv: [...host.argv],
     env: plan.env === undefined ? host.env : { ...host.env, ...plan.env },
@@ -128,7 +145,6 @@ export function startThread(plan: StartPlan, host: ThreadHost): Child {
     stdin: false,
     stdout: apart,
     stderr: apart,
-    ...(plan.execArgv?.length ? { execArgv: [...plan.execArgv] } : {}),
     ...(maxOldSpaceMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxOldSpaceMb } }),
   });
   let reported: { error: unknown } | undefined, ending: Ending | null = null;

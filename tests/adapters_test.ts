@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import { assert } from "chai";
-import { nodeFlags, startWith } from "../adapters/command.ts";
+import { ownFlags, startWith } from "../adapters/command.ts";
 import { adapter } from "#adapter";
 import type { Child, Ending, MappedMemory, RuntimeName, StartPlan } from "../src/adapter.ts";
 import { ProcessError, UnsupportedError } from "../src/errors.ts";
@@ -394,9 +394,12 @@ if (memory !== null) {
   });
 }
 
-test("a child gets Node's flags, but for those of the parent's own start, with their values", () => {
-  const own = ["--cpu-prof", "--cpu-prof-interval", "200", "-e", "1 + 1", "--test-only", "--watch-path=src", "--inspect-port", "9229"];
-  assert.deepEqual(nodeFlags(["--import", "tsx", ...own, "--no-warnings"]), ["--import", "tsx", "--no-warnings"]);
+test("a child gets its runtime's flags, but for those of the parent's own start, with their values", () => {
+  const node = ["--cpu-prof", "--cpu-prof-interval", "200", "-e", "1 + 1", "--test-only", "--watch-path=src", "--inspect-port", "9229"];
+  const kept = ["--import", "tsx", "--no-warnings"];
+  assert.deepEqual(ownFlags("node", ["--import", "tsx", "--input-type=module", ...node, "--no-warnings"]), kept);
+  const bun = ["--smol", "--watch", "--hot", "--inspect-wait=9229", "-e", "1 + 1", "--print", "2", "--conditions=dev", "-"];
+  assert.deepEqual(ownFlags("bun", bun), ["--smol", "--conditions=dev"]);
 });
 
 test("children leave no descriptor behind", async () => {

@@ -1,10 +1,11 @@
 // run: on=servers
 /** Contexts, the current process, the log, the errors. */
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/process.ts";
@@ -220,7 +221,7 @@ test("every error class has its name and its place", () => {
 // ---- loaders, import maps ----
 
 /** Runs a program of two modules in a folder of its own; the second reaches the first only as a loader, or an import map, resolves it. */
-async function runModules(specifier: string, files: Record<string, string>, flags: string[]): Promise<string> {
+async function runModules(specifier: string, files: Record<string, string>, flags: string[], options = ""): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "polyproc-test-"));
   const library = new URL("../mod.ts", import.meta.url).href;
   const all: Record<string, string> = {
@@ -230,9 +231,9 @@ async function runModules(specifier: string, files: Record<string, string>, flag
     "main.ts": `import * as mp from "${library}";
       import { work } from "${specifier}";
       if (mp.isMain(import.meta)) {
-        for (const method of mp.getAllStartMethods()) {
+        for (const method of mp.getAllStartMethods().filter((method) => method !== "inline" || ${options === ""})) {
           const context = mp.getContext(method), queue = new context.Queue();
-          const child = new context.Process({ target: work, args: [queue] }).start();
+          const child = new context.Process({ target: work, args: [queue], ${options} }).start();
           console.log(await child.join(), queue.empty() ? child.error : await queue.get());
         }
       }`,
@@ -252,6 +253,39 @@ test("children run with the loader that the program runs with", async () => {
   const loader = import.meta.resolve("tsx");
   assert.equal(await runModules("./work", {}, ["--import", loader]), "0 worked\n".repeat(mp.getAllStartMethods().length));
 }, { needs: ({ runtime }) => runtime.startsWith("node") ? null : "tsx is a loader for Node.js" });
+
+test("a thread with flags of its own has its program's loader too", async () => {
+  const flags = ["--import", import.meta.resolve("tsx"), "--max-old-space-size=600"];
+  // Node by itself reads no enums.
+  const files = {
+    "work.ts": `enum Word { Done = "worked" }
+      export async function work(queue: { put(word: Word): Promise<void> }) { await queue.put(Word.Done); }`,
+  };
+  const out = await runModules("./work", files, flags, `execArgv: ["--no-warnings"]`);
+  assert.equal(out, "0 worked\n".repeat(mp.getAllStartMethods().length - 1));
+}, { needs: ({ runtime }) => runtime.startsWith("node") ? null : "tsx is a loader for Node.js" });
+
+for (const how of ["an argument", "standard input"]) {
+  test(`a program that is given as text, by ${how}, starts children`, async () => {
+    const program = `import * as mp from "${new URL("../mod.ts", import.meta.url).href}";
+      for (const method of mp.getAllStartMethods()) {
+        const child = new (mp.getContext(method).Process)({ target: (n) => console.log(n), args: [method] }).start();
+        console.log(await child.join());
+      }`;
+    const isArgument = how === "an argument", given = isArgument ? ["-e", program] : ["-"];
+    const flags = "Bun" in globalThis ? given : "Deno" in globalThis ? ["run", "-A", "-"] : ["--input-type=module", ...given];
+    const child = spawn(process.execPath, "Deno" in globalThis && isArgument ? ["eval", program] : flags, {
+      stdio: ["pipe", "pipe", "inherit"],
+      cwd: fileURLToPath(new URL("..", import.meta.url)),
+    });
+    child.stdin!.end(isArgument ? "" : program);
+    const out = await new Promise<string>((resolve) => {
+      let all = "";
+      child.stdout!.setEncoding("utf8").on("data", (part: string) => all += part).once("close", () => resolve(all));
+    });
+    assert.equal(out, mp.getAllStartMethods().map((method) => `${method}\n0\n`).join(""));
+  });
+}
 
 test("children see the names for modules that the program sees", async () => {
   const maps = {

@@ -38,6 +38,15 @@ for (const method of ["process", "thread"] as const) {
   }
 }
 
+for (const method of ["process", "thread"] as const) {
+  test(`output of children that is piped or ignored is none of the program's (${method})`, async () => {
+    const { out, err, code } = await runProgram("quiet", { args: [method] });
+    assert.equal(code, 0, err);
+    assert.equal(out, "ours\n");
+    assert.notMatch(err, /theirs|later/);
+  });
+}
+
 test("the death of a parent ends its daemonic children, even computing ones, and the others see it", async () => {
   const program = startProgram("killed");
   const labels = ["busy", "idle", "watcher", "child", "grandchild"];
