@@ -239,6 +239,18 @@ eachMethod("of several, those beyond the limit wait or are refused", async (ctx)
   await rest;
 });
 
+eachMethod("of several that are given up none gets in after one that does not", async (ctx) => {
+  const queue = new ctx.Queue<number>(1);
+  for (let round = 0; round < 20; round++) {
+    const many = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    // Each room that is made just then must not be taken by one of the later.
+    await fails(() => queue.putMany(many, { timeout: 2 }), mp.Full);
+    const got: number[] = [];
+    while (await queue.poll()) got.push(await queue.get());
+    assert.deepEqual(got, many.slice(0, got.length));
+  }
+});
+
 for (const method of ["process", "thread"] as const) {
   eachMethod("blocking forms wait, give up, and keep to the time", async (ctx) => {
     const queue = new ctx.Queue<number>(2), start = new ctx.Queue(), result = new ctx.Queue<number[]>();
