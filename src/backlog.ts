@@ -11,12 +11,17 @@ import type { Participant } from "./participant.ts";
 import type { Outgoing, Ring } from "./ring.ts";
 
 interface Waiting {
-  readonly outgoing: Outgoing;
+  /** What is put together gives up together: else one could get in after another before it was refused. */
+  readonly many: readonly Outgoing[];
+  /** How many of them are in. */
+  count: number;
+  /** What travels in each is held until then. */
+  readonly kept: readonly (readonly Holding[])[];
   readonly promise: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
   isOver: boolean;
-  /** Stops its clock, its listening to a signal, and its holding of what travels. */
+  /** Stops its clock and its listening to a signal. */
   cleanUp: () => void;
 }
 
@@ -76,14 +81,17 @@ export class Backlog {
         continue;
       }
       try {
-        if (this.#ring.tryPut(one.outgoing, this.#refusePut) === PENDING) {
-          this.#shorten();
-          return false;
+        for (; one.count < one.many.length; one.count++) {
+          const outgoing = one.many[one.count];
+          if (this.#ring.tryPut(outgoing, this.#refusePut) === PENDING) {
+            this.#shorten();
+            return false;
+          }
+          pass(outgoing.shared);
+          release(one.kept[one.count]);
         }
-        pass(one.outgoing.shared);
         this.#end(one, one.resolve);
       } catch (error) {
-        this.#ring.drop(one.outgoing);
         this.#end(one, () => one.reject(error));
       }
     }
@@ -91,23 +99,23 @@ export class Backlog {
   }
 
   /**
-   * Adds a put. It is the caller's to have tried it before, and to have copied what it is about.
+   * Adds a put, of several messages in order. It is the caller's to have tried it before, and to have copied what it is about.
    *
    * @param onFull Throws when the time is up.
    */
-  add(outgoing: Outgoing, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
+  add(many: readonly Outgoing[], options: WaitOptions | undefined, onFull: () => never): Promise<void> {
     const { timeout, signal } = options ?? {};
     if (signal?.aborted) {
-      this.#ring.drop(outgoing);
+      this.#drop(many);
       return Promise.reject(signal.reason);
     }
     if (timeout !== undefined && timeout <= 0) {
-      this.#ring.drop(outgoing);
+      this.#drop(many);
       return new Promise(onFull);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const kept = outgoing.passengers.map(({ block, holding }) => new Holding(this.#me, block, holding, 0));
-    const one: Waiting = { outgoing, promise, resolve, reject, isOver: false, cleanUp: () => {} };
+    const kept = many.map(({ passengers }) => passengers.map(({ block, holding }) => new Holding(this.#me, block, holding, 0)));
+    const one: Waiting = { many, count: 0, kept, promise, resolve, reject, isOver: false, cleanUp: () => {} };
     const onAbort = () => this.#fail(one, signal!.reason);
     const clock = timeout === undefined || timeout === Infinity ? undefined : startClock(timeout, () => {
       try {
@@ -120,7 +128,6 @@ export class Backlog {
     one.cleanUp = () => {
       clock?.stop();
       signal?.removeEventListener("abort", onAbort);
-      for (const holding of kept) holding.close();
     };
     this.#waiting.push(one);
     this.#size++;
@@ -145,7 +152,6 @@ export class Backlog {
 
   #fail(one: Waiting, reason: unknown): void {
     if (one.isOver) return;
-    this.#ring.drop(one.outgoing);
     this.#end(one, () => one.reject(reason));
     if (this.#size === 0) this.#stopSleeping();
   }
@@ -156,6 +162,8 @@ export class Backlog {
 
   #end(one: Waiting, settle: () => void): void {
     one.isOver = true;
+    this.#drop(one.many.slice(one.count));
+    for (const kept of one.kept) release(kept);
     one.cleanUp();
     settle();
     if (--this.#size > 0) return;
@@ -168,6 +176,10 @@ export class Backlog {
     queueMicrotask(() => {
       for (const run of runs) run();
     });
+  }
+
+  #drop(many: readonly Outgoing[]): void {
+    for (const outgoing of many) this.#ring.drop(outgoing);
   }
 
   #shorten(): void {
@@ -191,4 +203,8 @@ export class Backlog {
   }
 
   readonly #attempt: Attempt<void> = { attempt: () => (this.#advance() ? undefined : PENDING), more: () => !this.#ring.isFull };
+}
+
+function release(holdings: readonly Holding[]): void {
+  for (const holding of holdings) holding.close();
 }

@@ -129,7 +129,7 @@ export class Messages implements MessagesLike {
         pass(outgoing.shared);
         return DONE;
       }
-      return this.#backlog.add(this.ring.keep(outgoing, message), options, onFull);
+      return this.#backlog.add([this.ring.keep(outgoing, message)], options, onFull);
     } catch (error) {
       this.ring.drop(outgoing);
       throw error;
@@ -153,7 +153,7 @@ export class Messages implements MessagesLike {
     }
     for (let i = 0; i < count; i++) pass(many[i].shared);
     if (count === many.length) return DONE;
-    return Promise.all(many.slice(count).map((outgoing) => this.#backlog.add(outgoing, options, onFull))).then(() => {});
+    return this.#backlog.add(many.slice(count), options, onFull);
   }
 
   /** Puts a value, blocking. @param timeout In milliseconds; 0 or less: does not wait. */

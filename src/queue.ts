@@ -354,7 +354,7 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   }
 
   /**
-   * Says that an item which this process took is done.
+   * Says that an item is done: one that this process took, or else one that another took and handed on.
    *
    * @throws {RangeError} More often than items were put.
    */

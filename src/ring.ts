@@ -346,11 +346,25 @@ export class Ring {
         if (Atomics.compareExchange(words, done, count, count + 1 | 0) === count) break;
       }
       // After the count: who dies in between has done its item, and is counted as holding one only until all are done.
-      const mine = this.#at + L.RING_TAKEN + slot;
-      if (words[mine] > 0) words[mine]--;
+      if (!takeOne(words, this.#at + L.RING_TAKEN + slot)) this.#doneForAnother();
       if (this.isAllDone) parker.wakeAll(words, this.allDone.at);
     } finally {
       parker.end();
+    }
+  }
+
+  /** Who took the item has given it to this participant: it is one less that can be lost with that one, or is. */
+  #doneForAnother(): void {
+    const words = this.#words;
+    const { arena, parker } = this.#me;
+    // Inside the monitor, as counting what is taken is.
+    if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
+    try {
+      const used = Atomics.load(arena.head, L.SLOTS_USED);
+      for (let slot = 0; slot < used; slot++) if (takeOne(words, this.#at + L.RING_TAKEN + slot)) return;
+      takeOne(words, this.#at + L.RING_ABANDONED);
+    } finally {
+      leave(words, this.#get + L.SIDE_MONITOR, parker);
     }
   }
 
@@ -522,3 +536,9 @@ export class Ring {
 /** One for each message that is being looked at: a message's codec may get another. */
 const SCRATCH: Scratch[] = [];
 const SPARE_SCRATCH = 32;
+
+/** Counts one less. False if there was none. */
+function takeOne(words: Int32Array, at: number): boolean {
+  for (let count; (count = Atomics.load(words, at)) > 0;) if (Atomics.compareExchange(words, at, count, count - 1) === count) return true;
+  return false;
+}

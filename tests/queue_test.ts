@@ -239,6 +239,18 @@ eachMethod("of several, those beyond the limit wait or are refused", async (ctx)
   await rest;
 });
 
+eachMethod("of several that are given up none gets in after one that does not", async (ctx) => {
+  const queue = new ctx.Queue<number>(1);
+  for (let round = 0; round < 20; round++) {
+    const many = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    // Each room that is made just then must not be taken by one of the later.
+    await fails(() => queue.putMany(many, { timeout: 2 }), mp.Full);
+    const got: number[] = [];
+    while (await queue.poll()) got.push(await queue.get());
+    assert.deepEqual(got, many.slice(0, got.length));
+  }
+});
+
 for (const method of ["process", "thread"] as const) {
   eachMethod("blocking forms wait, give up, and keep to the time", async (ctx) => {
     const queue = new ctx.Queue<number>(2), start = new ctx.Queue(), result = new ctx.Queue<number[]>();
@@ -596,7 +608,31 @@ eachMethod("an item whose consumer ended before it was done is known to be aband
   assert.equal(await queue.get(), 3);
   for (let i = 0; i < 3; i++) queue.taskDone();
   await queue.join();
+  await joinsAnew(queue);
 });
+
+eachMethod("an item may be done by another than took it, whose end loses nothing then", async (ctx) => {
+  const queue = new ctx.JoinableQueue<number>(), taken = new ctx.Queue<number>();
+  await queue.putMany([1, 2]);
+  const child = new ctx.Process({ target: work.takeAndLinger, args: [queue, taken, 2] }).start();
+  assert.deepEqual([await taken.get(), await taken.get()], [1, 2]);
+  for (let i = 0; i < 2; i++) queue.taskDone();
+  await queue.join();
+  child.kill();
+  await child.join();
+  await joinsAnew(queue);
+});
+
+/** Nothing is known of items that were lost, or done, before. */
+async function joinsAnew(queue: mp.JoinableQueue<number>): Promise<void> {
+  await queue.put(9);
+  const joined = queue.join();
+  assert.isTrue(await isPending(joined));
+  assert.equal(await queue.get(), 9);
+  assert.isTrue(await isPending(joined));
+  queue.taskDone();
+  await joined;
+}
 
 test("what lives in memory that a child does not share is refused by name", async () => {
   const inline = new (mp.getContext("inline").Queue)(), other = new mp.Queue<unknown>();
