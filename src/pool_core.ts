@@ -8,9 +8,6 @@
  * | broken | workers cannot begin: every task fails with why | terminated |
  * | terminated | workers are ended, and every task has | |
  *
- * How many tasks are on their way at a time, and how many go in one record, follows from how long tasks take: so much work that no worker runs dry while this thread is busy, and so little that a task of higher priority, or one that is
- * given up, need not wait for others.
- *
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
@@ -21,6 +18,7 @@ import type { Parts } from "./pool_call.ts";
 import { Crew, type CrewOwner, type WorkerEnd } from "./pool_crew.ts";
 import type { PoolOptions } from "./pool_options.ts";
 import { watch } from "./pool_deadlines.ts";
+import { Flow, MOST_IN_RECORD } from "./pool_flow.ts";
 import { FunctionNumbers } from "./pool_functions.ts";
 import { PipeRoute } from "./pool_pipes.ts";
 import { TaskQueue } from "./pool_queue.ts";
@@ -38,11 +36,7 @@ import { throwAside } from "./throw_aside.ts";
 const GRACE_MS = 1000;
 /** A timer's longest time. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** How much work each worker is to have on its way, in microseconds, and how much goes in one record. */
-const AHEAD_MICROS = 20_000, RECORD_MICROS = 200;
-/** … where there are tasks of different priorities. */
-const AHEAD_RANKED_MICROS = 500;
-const MOST_AHEAD = 4096, MOST_IN_RECORD = 512, RECORD_BYTES = 32_768, AHEAD_BYTES = 2 ** 22;
+const RECORD_BYTES = 32_768;
 /** How often, at the least, to look whether tasks wait in the hands of a busy worker while others have none. */
 const SPREAD_MS = 5;
 /** As long as no more tasks are under way, it is written down where each was submitted: that takes microseconds. */
@@ -92,19 +86,14 @@ export class PoolCore implements CrewOwner, Listener {
   readonly #name: string;
   #state: State = "running";
   #failure: unknown;
-  /** How many tasks, and bytes of them, are on their way. */
-  #sent = 0;
-  #sentBytes = 0;
-  /** The lowest priority of those on their way, since they were taken back last. */
-  #lowestSent = Infinity;
+  /** Those on their way. */
+  readonly #flow = new Flow();
   #isFlushing = false;
   #nextId = 1;
   /** What the clock said when it was looked at last; 0 once others had a turn. */
   #time = 0;
   #done = 0;
   #failed = 0;
-  /** How long a task takes, as far as that is known; 0 while it is not. */
-  #micros = 0;
   #stopSpreading: (() => void) | null = null;
   #willFlush = false;
   /** Whether some were taken back for one of higher priority: in this turn more of those may come, so they stay until it is over. */
@@ -169,7 +158,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** How many tasks are neither done nor failed. */
   get outstanding(): number {
-    return this.#sent + this.#queue.size;
+    return this.#flow.count + this.#queue.size;
   }
 
   /** Where a task is submitted, if there is time to write it down. */
@@ -204,7 +193,7 @@ export class PoolCore implements CrewOwner, Listener {
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) watch(task, this);
     const { highest } = this.#queue;
     this.#queue.add(task);
-    if (this.#sent > 0 && task.priority > Math.max(highest, this.#lowestSent)) {
+    if (task.priority > highest && this.#flow.isBehind(task.priority)) {
       this.#takeBack();
       this.#isSorting = true;
     }
@@ -323,7 +312,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   stats(): PoolStats {
     this.#drain();
-    const running = Math.min(this.#sent, this.#crew.busy);
+    const running = Math.min(this.#flow.count, this.#crew.busy);
     return {
       workers: this.#crew.stats,
       queued: this.outstanding - running,
@@ -417,8 +406,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   result(task: Task, status: number, micros: number, value: unknown): void {
     this.#functions.took(task.fn, micros, task.weight);
-    const each = micros / task.weight;
-    this.#micros = this.#micros === 0 ? Math.max(each, 0.1) : this.#micros + (each - this.#micros) / 8;
+    this.#flow.took(micros, task.weight);
     if (status === FAILED) sited(value, task.job.site);
     else if (status === PARTLY) { for (const [, error] of (value as Parts).errors) sited(error, task.job.site); }
     this.#end(task, status, value, micros);
@@ -490,11 +478,7 @@ export class PoolCore implements CrewOwner, Listener {
 
   #send(tasks: Task[]): void {
     if (tasks.length === 0) return;
-    for (const task of tasks) {
-      this.#sentBytes += task.length;
-      if (task.priority < this.#lowestSent) this.#lowestSent = task.priority;
-    }
-    this.#sent += tasks.length;
+    this.#flow.add(tasks);
     try {
       this.route.send(tasks);
     } catch (error) {
@@ -506,24 +490,19 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** How many more tasks are to be on their way. */
   #room(): number {
-    if (this.#sentBytes >= AHEAD_BYTES && this.#sent > this.#crew.size) return 0;
-    const ahead = this.#queue.isRanked ? AHEAD_RANKED_MICROS : AHEAD_MICROS;
-    const each = this.#micros === 0 ? 2 : Math.min(Math.max(2, Math.ceil(ahead / this.#micros)), MOST_AHEAD);
-    return Math.min(each * this.#crew.size - this.#sent, this.route.room);
+    return Math.min(this.#flow.room(this.#crew.size, this.#queue.isRanked), this.route.room);
   }
 
   #perRecord(): number {
     const { maxTasksPerChild = Infinity } = this.#options;
-    if (this.#micros === 0) return 1;
-    const share = Math.ceil(this.outstanding / this.#crew.size);
-    return Math.max(1, Math.min(RECORD_MICROS / this.#micros | 0, MOST_IN_RECORD, share, maxTasksPerChild));
+    return this.#flow.perRecord(Math.min(Math.ceil(this.outstanding / this.#crew.size), maxTasksPerChild));
   }
 
   /** A task may wait in the hands of a worker that has been long at another, while others have nothing to do. */
   #watchSpread(): void {
     this.#stopSpreading ??= this.scene.world.adapter.quietly(SPREAD_MS, () => {
       this.#stopSpreading = null;
-      if (this.#sent === 0) return;
+      if (this.#flow.count === 0) return;
       const isIdle = this.#crew.stats.some(({ state }) => state === "idle");
       if (isIdle && this.route.isDry) {
         this.#takeBack();
@@ -535,10 +514,9 @@ export class PoolCore implements CrewOwner, Listener {
 
   /** Puts tasks that nobody has begun back into the queue. */
   #takeBack(): void {
-    this.#lowestSent = Infinity;
+    this.#flow.turnBack();
     for (const task of this.route.takeBack().reverse()) {
-      this.#sent--;
-      this.#sentBytes -= task.length;
+      this.#flow.remove(task);
       this.#queue.addFirst(task);
     }
   }
@@ -574,8 +552,7 @@ export class PoolCore implements CrewOwner, Listener {
   /** A task is not on its way any more. */
   #leave(task: Task): void {
     this.route.release(task);
-    this.#sent--;
-    this.#sentBytes -= task.length;
+    this.#flow.remove(task);
   }
 
   #end(task: Task, status: number, value: unknown, micros: number): void {
