@@ -58,6 +58,12 @@ export function check(options: unknown, checks: Checks, action: string): void {
   }
 }
 
+/** Python takes one argument after another: a second one would be lost, in silence. (A text is a start method.) @throws {TypeError} There is one. */
+export function checkSecond(second: unknown, action: string, takes: string): void {
+  if (second === undefined || second === null || typeof second === "string") return;
+  throw new TypeError(`Cannot ${action}: it takes ${takes}; its second argument is ${shown(second)}`);
+}
+
 /** What is meant by a name that there is not. */
 function nearest(option: string, checks: Checks): string {
   const names = namesOf(checks), plain = (name: string) => name.replaceAll("_", "").toLowerCase();

@@ -16,6 +16,7 @@ import {
   type Check,
   check,
   type Checks,
+  checkSecond,
   ENVIRONMENT,
   oneOf,
   PERMISSIONS,
@@ -115,6 +116,7 @@ export class Process<A extends any[] = any[]> {
    * @throws {TypeError} An option is wrong, or there is no such option.
    */
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
+    checkProcessSecond(method);
     check(options, PROCESS, "make a process");
     const { name, daemon } = options;
     this.#options = options;
@@ -403,6 +405,11 @@ export class Process<A extends any[] = any[]> {
     if (currentScene().self !== this.#scene.self) throw new ProcessError(`Cannot join ${this.#name}: only its parent can`);
     if (this.#failure !== null) throw this.#failure;
   }
+}
+
+/** Refuses a second argument, such as those of the target. @throws {TypeError} There is one. */
+export function checkProcessSecond(second: unknown): void {
+  checkSecond(second, "make a process", "one object { target, args }");
 }
 
 function checkName(name: unknown): void {

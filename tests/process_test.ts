@@ -88,6 +88,8 @@ test("wrong options are refused by name", async () => {
     assert.instanceOf(error, TypeError, JSON.stringify(options));
     assert.match(error.message, pattern);
   }
+  const second = /^Cannot make a process: it takes one object { target, args }; its second argument is an array$/;
+  for (const { Process } of [mp, mp.getContext("inline")]) assert.throws(() => new Process({ target: work.nap }, [20] as never), TypeError, second);
 });
 
 eachMethod("misuse is refused, and changes nothing", async (ctx) => {
