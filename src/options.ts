@@ -27,8 +27,10 @@ export const PERMISSIONS: Check = [
   '"inherit", "none" or an array of strings',
 ];
 export const RESOURCE_LIMITS: Check = [
-  (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
-  "an object of positive numbers",
+  (value) =>
+    isObject(value) &&
+    Object.entries(value as object).every(([name, mb]) => name === "maxOldSpaceMb" && (mb === undefined || NUMBER[0](mb) && mb > 0)),
+  "an object { maxOldSpaceMb } with a positive number",
 ];
 
 /** One of some words. */

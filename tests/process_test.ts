@@ -82,6 +82,8 @@ test("wrong options are refused by name", async () => {
     [{ cwd: 5 }, /cwd/],
     [{ env: "A=B" }, /env/],
     [{ execArgv: "--flag" }, /execArgv/],
+    [{ resourceLimits: { maxOldSpaceMb: "50" } }, /resourceLimits must be an object { maxOldSpaceMb } with a positive number/],
+    [{ resourceLimits: { maxOldGenerationSizeMb: 50 } }, /maxOldSpaceMb/],
   ];
   for (const [options, pattern] of refused) {
     const error = await thrown(() => new mp.Process(options as mp.ProcessOptions));
@@ -89,7 +91,9 @@ test("wrong options are refused by name", async () => {
     assert.match(error.message, pattern);
   }
   const second = /^Cannot make a process: it takes one object { target, args }; its second argument is an array$/;
-  for (const { Process } of [mp, mp.getContext("inline")]) assert.throws(() => new Process({ target: work.nap }, [20] as never), TypeError, second);
+  for (const { Process } of [mp, mp.getContext("inline")]) {
+    assert.throws(() => new Process({ target: work.nap }, [20] as never), TypeError, second);
+  }
 });
 
 eachMethod("misuse is refused, and changes nothing", async (ctx) => {
