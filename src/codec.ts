@@ -12,3 +12,4 @@ export { type Message, messageFrom } from "./codec_message.ts";
 export { decode } from "./codec_decode.ts";
 export { move } from "./codec_encode_buffers.ts";
 export { type ClassCodec, HANDLE, type Handle, registerClass, registerHandle, type Revive, type Shareable } from "./codec_classes.ts";
+export { stays } from "./codec_refusal.ts";

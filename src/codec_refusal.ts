@@ -5,7 +5,7 @@
  */
 
 import { DataCloneError } from "./errors.ts";
-import { classOf } from "./codec_classes.ts";
+import { classOf, HANDLE } from "./codec_classes.ts";
 
 /** Thrown inside an encode, which turns it into a DataCloneError with the path to the value. */
 export class Refusal {
@@ -85,6 +85,16 @@ const reasons: ReadonlyMap<string, (name: string) => string> = new Map([
   ...["WebAssembly.Module", "WebAssembly.Instance", "WebAssembly.Memory", "WebAssembly.Table", "WebAssembly.Global"]
     .map((name) => [name, host] as const),
 ]);
+
+/** Has objects of a class refused wherever values travel: what they are is not in their properties. @param instead What to do in place of that. */
+export function stays(prototype: object, instead: string): void {
+  Object.defineProperty(prototype, HANDLE, {
+    value(this: object): never {
+      const { name } = this.constructor;
+      throw new Refusal(this, `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name} cannot travel to another process; ${instead}`);
+    },
+  });
+}
 
 /** Why an object of that name cannot travel, its class's name being the more telling one; undefined if nothing is known against it. */
 export function reasonAgainst(name: string, className?: unknown): string | undefined {

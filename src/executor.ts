@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stays } from "./codec.ts";
 import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
@@ -188,6 +189,7 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
   }
 
   static {
+    stays(this.prototype, "make one there");
     printAs(this.prototype, (executor) => `maxWorkers=${executor.#core.size} calls=${executor.#core.outstanding}`);
   }
 

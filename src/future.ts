@@ -4,6 +4,7 @@
  * @module
  */
 import { waitFor } from "./clock.ts";
+import { stays } from "./codec.ts";
 import { describe } from "./error_report.ts";
 import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
@@ -127,6 +128,7 @@ export class Future<T = unknown> implements PromiseLike<T> {
   }
 
   static {
+    stays(this.prototype, "await it and send the result");
     printAs(this.prototype, (future) => future.running() ? "running" : future.#state);
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stays } from "./codec.ts";
 import { checkSecond } from "./options.ts";
 import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
@@ -190,6 +191,7 @@ export class Pool<I extends any[] = any[]> {
   }
 
   static {
+    stays(this.prototype, "make one there");
     printAs(this.prototype, (pool) => `size=${pool.size} tasks=${pool.#core.outstanding}`);
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { waitFor } from "./clock.ts";
-import type { Shareable } from "./codec.ts";
+import { type Shareable, stays } from "./codec.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import { checkWait, type WaitOptions } from "./attempt.ts";
 import type { ImapOptions } from "./pool_options.ts";
@@ -219,6 +219,7 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
   }
 
   static {
+    stays(this.prototype, "await it and send the result");
     // Its error is not looked at by that.
     printAs(this.prototype, (result) => ["pending", "done", "failed"][result.#state]);
   }

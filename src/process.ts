@@ -6,6 +6,7 @@
 import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
 import { checkTimeout } from "./attempt.ts";
 import { startClock } from "./clock.ts";
+import { stays } from "./codec.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
 import { isSignal } from "./host.ts";
@@ -328,6 +329,7 @@ export class Process<A extends any[] = any[]> {
   }
 
   static {
+    stays(this.prototype, "send what is to be known of it, such as its pid");
     printAs(this.prototype, (process) => {
       const code = process.#code(), pid = process.#running?.pid;
       const state = process.#closed

@@ -288,6 +288,33 @@ eachMethod("what cannot be waited for is refused by its name", async (ctx) => {
   ]);
 });
 
+eachMethod(
+  "what is of use to its own program alone is not sent as an empty object",
+  (ctx) =>
+    withPool(ctx, { processes: 1 }, async (pool) => {
+      const queue = new ctx.Queue<unknown>(), executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+      const result = pool.apply(work.square, [3]), future = executor.submit(work.square, 3);
+      const things: [unknown, RegExp][] = [
+        [pool, /: a Pool cannot travel to another process; make one there$/],
+        [executor, /: a ProcessPoolExecutor cannot travel to another process; make one there$/],
+        [result, /: an AsyncResult cannot travel to another process; await it and send the result$/],
+        [future, /: a Future cannot travel to another process; await it and send the result$/],
+        [new ctx.Process(), /: a Process cannot travel to another process; send what is to be known of it, such as its pid$/],
+      ];
+      for (const [thing, message] of things) {
+        assert.match((await fails(() => queue.put([thing]), mp.DataCloneError)).message, message);
+        assert.match(
+          (await fails(() => new ctx.Process({ target: forever, args: [thing] as never }).start(), mp.DataCloneError)).message,
+          message,
+        );
+        assert.match((await fails(() => pool.apply(work.square, [thing as number]), mp.DataCloneError)).message, message);
+      }
+      assert.isTrue(queue.empty());
+      assert.deepEqual([await result, await future], [9, 9]);
+      await executor.shutdown();
+    }),
+);
+
 eachMethod("pools say what they take, before a worker is started", async (ctx) => {
   const { Pool } = ctx as Anything, startMethod = ctx.getStartMethod()!;
   const before = mp.activeChildren().length;
