@@ -295,6 +295,11 @@ eachMethod("an exit code is what the child exits with", async (ctx) => {
       assert.isNull(child.error);
     }
   }
+  // Of threads as well; below zero would be a signal.
+  for (const [code, seen] of [[-9, 247], [256, 0]]) {
+    const child = new ctx.Process({ target: work.exitWith as (code?: number) => void, args: [code] }).start();
+    assert.equal(await child.join(), seen);
+  }
   assert.equal(await new ctx.Process({ target: work.exitWith }).start().join(), 0);
   assert.equal(await new ctx.Process({ target: work.setExitCode, args: [3] }).start().join(), 3);
 }, { methods: OWN_THREAD, needs: endings });
@@ -522,8 +527,10 @@ eachMethod("joinSync blocks until the end, or the timeout", (ctx) => {
   assert.isAtLeast(performance.now() - start, 9);
   assert.equal(child.joinSync(), 0);
   assert.isFalse(child.isAlive());
-  const failing = new ctx.Process({ target: work.exitWith as (code?: number) => void, args: [4] }).start();
-  assert.equal(failing.joinSync(), 4);
+  for (const [code, seen] of [[4, 4], [-9, 247]]) {
+    const failing = new ctx.Process({ target: work.exitWith as (code?: number) => void, args: [code] }).start();
+    assert.equal(failing.joinSync(), seen);
+  }
   const terminated = new ctx.Process({ target: work.nap, args: [100_000] }).start();
   terminated.terminate();
   assert.equal(terminated.joinSync(), TERM);
