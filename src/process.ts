@@ -67,7 +67,7 @@ export interface ProcessOptions<A extends any[] = any[]> {
 }
 
 const SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
-/** For those who wait for the end of a process. */
+/** For those who wait for the end of a process: a member of it, and of its sentinel. */
 export const AWAITED: unique symbol = Symbol("awaited");
 /** For pools. */
 export const WORKER: unique symbol = Symbol("worker"), CARGO: unique symbol = Symbol("cargo");
@@ -163,6 +163,7 @@ export class Process<A extends any[] = any[]> {
     }).finally(() => signal?.removeEventListener("abort", onAbort));
     // Nobody has to look at it.
     this.#sentinel.catch(() => {});
+    Object.defineProperty(this.#sentinel, AWAITED, { value: () => this[AWAITED]() });
     tell("start", { name: this.#name, pid: running.pid, method: this.#method });
     // By a getter among the arguments, say.
     if (signal?.aborted) this.terminate();
