@@ -111,8 +111,15 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
   const args: string[] = [];
   if (runtime === "deno") {
     args.push("run", "--no-prompt", ...configFlags(facts.config(), entry(runtime)));
-    if (plan.permissions === "inherit") args.push(...facts.permissions());
-    else if (plan.permissions !== "none") args.push(...plan.permissions.map((flag) => flag.startsWith("-") ? flag : `--${flag}`));
+    const { permissions, memory } = plan, listed = permissions === "none" || permissions === "inherit" ? [] : permissions;
+    const given = listed.map((flag) => flag.startsWith("-") ? flag : `--${flag}`);
+    if (permissions === "inherit") args.push(...facts.permissions());
+    else if (memory?.isNeeded && !given.some((flag) => /^(--allow-(ffi|all)\b|-A$)/.test(flag))) {
+      throw new UnsupportedError(
+        `Cannot give ${plan.name} these permissions: it shares memory with this program, which takes "allow-ffi"; add that, or run the program itself without --allow-ffi`,
+      );
+    }
+    args.push(...given);
     if (heapMb !== undefined) args.push(`--v8-flags=--max-old-space-size=${heapMb}`);
   } else if (runtime === "node") {
     if (same) args.push(...ownFlags(runtime, facts.execArgv));

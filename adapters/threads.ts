@@ -152,7 +152,8 @@ export function startThread(plan: StartPlan, host: ThreadHost): Child {
   const whenGone: (() => void)[] = [];
   worker.on("error", (error) => reported = { error });
   worker.on("exit", (code) => {
-    ending = { code, signal: null, ...reported };
+    // As the system has it of a process: below zero stands for a signal.
+    ending = { code: code & 255, signal: null, ...reported };
     for (const gone of whenGone) gone();
     resolve(ending);
   });

@@ -136,8 +136,8 @@ export type Permissions = "inherit" | "none" | readonly string[];
 /** What to start. */
 export interface StartPlan {
   readonly name: string;
-  /** Which slot of the memory the child will take, and the memory; null where none is shared. */
-  readonly memory: { readonly memory: MappedMemory; readonly slot: number } | null;
+  /** Which slot of the memory the child will take, and the memory, and whether it is of no use without; null where none is shared. */
+  readonly memory: { readonly memory: MappedMemory; readonly slot: number; readonly isNeeded: boolean } | null;
   readonly daemon: boolean;
   readonly runtime?: RuntimeName;
   readonly execArgv?: readonly string[];

@@ -108,7 +108,7 @@ async function live(
   try {
     world.openInherited();
     const exit = isThread ? extra[1] as Int32Array | null : null;
-    if (exit !== null) adapter.onExit((code) => Atomics.store(exit, 0, code + 1));
+    if (exit !== null) adapter.onExit((code) => Atomics.store(exit, 0, (code & 255) + 1));
     const run = await load(message, extra.slice(2) as ArrayBuffer[], scene);
     note("run", { name: message.name, pid: at.pid });
     const { target } = message;

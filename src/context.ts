@@ -12,9 +12,9 @@ import { Event } from "./event.ts";
 import { Lock, RLock } from "./lock.ts";
 import { BOOLEAN, check } from "./options.ts";
 import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
-import { checkSecond, Pool } from "./pool.ts";
+import { checkPoolSecond, Pool } from "./pool.ts";
 import type { PoolOptions } from "./pool_options.ts";
-import { Process, type ProcessOptions } from "./process.ts";
+import { checkProcessSecond, Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
 import { type CurrentProcess, currentScene, MAIN_GUARD, type ParentProcess } from "./scene.ts";
 import { BoundedSemaphore, Semaphore } from "./semaphore.ts";
@@ -183,12 +183,13 @@ function makeContext(method: StartMethod): Context {
   const bound = {
     Process: class extends Process {
       constructor(options?: ProcessOptions) {
+        checkProcessSecond(arguments[1]);
         super(options, method);
       }
     },
     Pool: class extends Pool {
       constructor(options?: number | PoolOptions) {
-        checkSecond(arguments[1]);
+        checkPoolSecond(arguments[1]);
         super(options, method);
       }
     },

@@ -188,7 +188,9 @@ function start(
   const isThread = plan.method === "thread", isShared = seats.length > 0;
   const seatOf = (method: StartMethod) => seats.find(({ home }) => home.method === method)?.ident ?? 0;
   const mappedIdent = seatOf("process");
-  const memory = !isThread && world.mapped !== null ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK } : null;
+  const memory = !isThread && world.mapped !== null
+    ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK, isNeeded: plan.onCargo !== null }
+    : null;
   const ident = seatOf("thread") || randomWord() >>> 1;
   const child = adapter.start(isThread ? "thread" : "process", {
     ...plan.start,

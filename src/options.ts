@@ -27,8 +27,10 @@ export const PERMISSIONS: Check = [
   '"inherit", "none" or an array of strings',
 ];
 export const RESOURCE_LIMITS: Check = [
-  (value) => isObject(value) && ((value as { maxOldSpaceMb?: number }).maxOldSpaceMb ?? 1) > 0,
-  "an object of positive numbers",
+  (value) =>
+    isObject(value) &&
+    Object.entries(value as object).every(([name, mb]) => name === "maxOldSpaceMb" && (mb === undefined || NUMBER[0](mb) && mb > 0)),
+  "an object { maxOldSpaceMb } with a positive number",
 ];
 
 /** One of some words. */
@@ -56,6 +58,12 @@ export function check(options: unknown, checks: Checks, action: string): void {
     const message = `Cannot ${action}: ${option} must be ${wanted[1]}, it is ${shown(value)}`;
     throw /^a .*number/.test(wanted[1]) && NUMBER[0](value) ? new RangeError(message) : new TypeError(message);
   }
+}
+
+/** Python takes one argument after another: a second one would be lost, in silence. (A text is a start method.) @throws {TypeError} There is one. */
+export function checkSecond(second: unknown, action: string, takes: string): void {
+  if (second === undefined || second === null || typeof second === "string") return;
+  throw new TypeError(`Cannot ${action}: it takes ${takes}; its second argument is ${shown(second)}`);
 }
 
 /** What is meant by a name that there is not. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { keepHere } from "./codec.ts";
-import { shown } from "./options.ts";
+import { checkSecond } from "./options.ts";
 import { startCall } from "./pool_apply.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator } from "./pool_imap.ts";
@@ -25,12 +25,9 @@ import type { Target } from "./process.ts";
 import type { StartMethod } from "./adapter.ts";
 import type { ApplyArguments, ArgumentsOf, ItemOf, ResultOf, Source } from "./signature.ts";
 
-/** Python's pools take one argument after another: an initializer would be lost, in silence. @throws {TypeError} There is one. */
-export function checkSecond(second: unknown): void {
-  if (second === undefined || second === null || typeof second === "string") return;
-  throw new TypeError(
-    `Cannot make a pool: it takes a number, or one object { processes, initializer, initargs }; its second argument is ${shown(second)}`,
-  );
+/** Refuses a second argument, such as an initializer. @throws {TypeError} There is one. */
+export function checkPoolSecond(second: unknown): void {
+  checkSecond(second, "make a pool", "a number, or one object { processes, initializer, initargs }");
 }
 
 /**
@@ -67,7 +64,7 @@ export class Pool<I extends any[] = any[]> {
    * @throws {ProcessError} Workers cannot be started here, since the main module lacks its guard.
    */
   constructor(options?: number | PoolOptions<I>, method?: StartMethod) {
-    checkSecond(method);
+    checkPoolSecond(method);
     this.#core = new PoolCore(poolOptions(options), method, new.target.name || "Pool");
   }
 
@@ -210,7 +207,7 @@ export class Pool<I extends any[] = any[]> {
 export class ThreadPool<I extends any[] = any[]> extends Pool<I> {
   /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
   constructor(options?: number | Omit<PoolOptions<I>, "startMethod">) {
-    checkSecond(arguments[1]);
+    checkPoolSecond(arguments[1]);
     super(options, "thread");
   }
 }

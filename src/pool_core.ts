@@ -58,16 +58,6 @@ function terminated(): CancelledError {
   return cancellation("The task was cancelled: its pool was terminated");
 }
 
-/** @throws {UnsupportedError} Workers could not share this program's memory. */
-function checkPermissions({ permissions, runtime }: PoolOptions, own: string): void {
-  // Others have none, and say so when a worker is started.
-  if (permissions === undefined || permissions === "inherit" || !(runtime ?? own).startsWith("deno")) return;
-  if (permissions !== "none" && permissions.some((flag) => /^(--)?allow-(ffi|all)$|^-A$/.test(flag))) return;
-  throw new UnsupportedError(
-    'Cannot give the workers these permissions: they share memory with this program, which takes "allow-ffi"; add that, or run the program itself without --allow-ffi',
-  );
-}
-
 /** Tells the pool of a lazy map that was left in the middle. */
 const LEFT = new FinalizationRegistry<() => void>((tell) => tell());
 
@@ -118,7 +108,6 @@ export class PoolCore implements CrewOwner, Listener {
     const startMethod = options.startMethod ?? method ?? this.scene.defaultMethod();
     const isInline = startMethod === "inline";
     const home = this.scene.home(startMethod);
-    if (startMethod === "process" && home.missing === null) checkPermissions(options, world.adapter.can.runtime);
     // Through a pipe buffers are copied.
     this.#isThread = startMethod === "thread" && home.missing === null;
     this.route = home.me !== null && home.missing === null ? new SharedRoute(home, home.me, this) : new PipeRoute(home, this);

@@ -17,6 +17,7 @@ import {
   type Check,
   check,
   type Checks,
+  checkSecond,
   ENVIRONMENT,
   oneOf,
   PERMISSIONS,
@@ -66,7 +67,7 @@ export interface ProcessOptions<A extends any[] = any[]> {
 }
 
 const SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
-/** For those who wait for the end of a process. */
+/** For those who wait for the end of a process: a member of it, and of its sentinel. */
 export const AWAITED: unique symbol = Symbol("awaited");
 /** For pools. */
 export const WORKER: unique symbol = Symbol("worker"), CARGO: unique symbol = Symbol("cargo");
@@ -116,6 +117,7 @@ export class Process<A extends any[] = any[]> {
    * @throws {TypeError} An option is wrong, or there is no such option.
    */
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
+    checkProcessSecond(method);
     check(options, PROCESS, "make a process");
     const { name, daemon } = options;
     this.#options = options;
@@ -161,6 +163,7 @@ export class Process<A extends any[] = any[]> {
     }).finally(() => signal?.removeEventListener("abort", onAbort));
     // Nobody has to look at it.
     this.#sentinel.catch(() => {});
+    Object.defineProperty(this.#sentinel, AWAITED, { value: () => this[AWAITED]() });
     tell("start", { name: this.#name, pid: running.pid, method: this.#method });
     // By a getter among the arguments, say.
     if (signal?.aborted) this.terminate();
@@ -405,6 +408,11 @@ export class Process<A extends any[] = any[]> {
     if (currentScene().self !== this.#scene.self) throw new ProcessError(`Cannot join ${this.#name}: only its parent can`);
     if (this.#failure !== null) throw this.#failure;
   }
+}
+
+/** Refuses a second argument, such as those of the target. @throws {TypeError} There is one. */
+export function checkProcessSecond(second: unknown): void {
+  checkSecond(second, "make a process", "one object { target, args }");
 }
 
 function checkName(name: unknown): void {

@@ -51,7 +51,8 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
       };
       if (isPollable(thing)) thing.poll({ timeout: Infinity, signal: outside }).then(done, fail);
       else {
-        if (thing instanceof Process) releases.push(thing[AWAITED]());
+        const release = (thing as Partial<Process> | null)?.[AWAITED]?.();
+        if (release !== undefined) releases.push(release);
         Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
       }
     }

@@ -38,7 +38,7 @@ class Talk {
   closed = false;
 
   constructor(kind: "process" | "thread", more: Partial<StartPlan> = {}) {
-    const shared = kind === "process" && memory !== null ? { memory, slot: this.slot } : null;
+    const shared = kind === "process" && memory !== null ? { memory, slot: this.slot, isNeeded: false } : null;
     this.child = adapter.start(kind, plan({ memory: shared, ...more }));
     this.child.port.open((bytes) => {
       this.#answers.push(bytes);

@@ -278,12 +278,21 @@ test("what is moved in one call is copied in the next", async () => {
   });
 }, { needs: (can) => can.sharedMemory.thread ? null : can.reasons["sharedMemory.thread"] ?? "threads share no memory" });
 
-test("workers that share memory must be allowed to", () => {
+test("workers that share memory must be allowed to", async () => {
   const make = (permissions: mp.PoolOptions["permissions"]) =>
     new mp.Pool({ processes: 1, startMethod: "process", runtime: "deno", permissions });
   // Of certain libraries alone is not enough.
   for (const permissions of ["none", ["allow-read", "allow-env"], ["allow-ffi=/lib"]] as const) {
     assert.throws(() => make(permissions as mp.PoolOptions["permissions"]), mp.UnsupportedError, /allow-ffi/);
+  }
+  for (const permissions of [["allow-ffi", "allow-read"], ["-A"]]) {
+    const pool = make(permissions);
+    try {
+      assert.equal(await pool.apply(work.square, [3]), 9);
+    } finally {
+      pool.terminate();
+    }
+    await pool.join();
   }
 }, { needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] ?? "there are no processes" });
 

@@ -82,11 +82,17 @@ test("wrong options are refused by name", async () => {
     [{ cwd: 5 }, /cwd/],
     [{ env: "A=B" }, /env/],
     [{ execArgv: "--flag" }, /execArgv/],
+    [{ resourceLimits: { maxOldSpaceMb: "50" } }, /resourceLimits must be an object { maxOldSpaceMb } with a positive number/],
+    [{ resourceLimits: { maxOldGenerationSizeMb: 50 } }, /maxOldSpaceMb/],
   ];
   for (const [options, pattern] of refused) {
     const error = await thrown(() => new mp.Process(options as mp.ProcessOptions));
     assert.instanceOf(error, TypeError, JSON.stringify(options));
     assert.match(error.message, pattern);
+  }
+  const second = /^Cannot make a process: it takes one object { target, args }; its second argument is an array$/;
+  for (const { Process } of [mp, mp.getContext("inline")]) {
+    assert.throws(() => new Process({ target: work.nap }, [20] as never), TypeError, second);
   }
 });
 
@@ -288,6 +294,11 @@ eachMethod("an exit code is what the child exits with", async (ctx) => {
       assert.equal(await child.join(), code, exit.name);
       assert.isNull(child.error);
     }
+  }
+  // Of threads as well; below zero would be a signal.
+  for (const [code, seen] of [[-9, 247], [256, 0]]) {
+    const child = new ctx.Process({ target: work.exitWith as (code?: number) => void, args: [code] }).start();
+    assert.equal(await child.join(), seen);
   }
   assert.equal(await new ctx.Process({ target: work.exitWith }).start().join(), 0);
   assert.equal(await new ctx.Process({ target: work.setExitCode, args: [3] }).start().join(), 3);
@@ -516,8 +527,10 @@ eachMethod("joinSync blocks until the end, or the timeout", (ctx) => {
   assert.isAtLeast(performance.now() - start, 9);
   assert.equal(child.joinSync(), 0);
   assert.isFalse(child.isAlive());
-  const failing = new ctx.Process({ target: work.exitWith as (code?: number) => void, args: [4] }).start();
-  assert.equal(failing.joinSync(), 4);
+  for (const [code, seen] of [[4, 4], [-9, 247]]) {
+    const failing = new ctx.Process({ target: work.exitWith as (code?: number) => void, args: [code] }).start();
+    assert.equal(failing.joinSync(), seen);
+  }
   const terminated = new ctx.Process({ target: work.nap, args: [100_000] }).start();
   terminated.terminate();
   assert.equal(terminated.joinSync(), TERM);

@@ -39,6 +39,12 @@ for (const method of ["process", "thread"] as const) {
 }
 
 for (const method of ["process", "thread"] as const) {
+  test(`a wait for a daemonic child, or its sentinel, keeps the program alive (${method})`, async () => {
+    const { out, err, code } = await runProgram("waiting", { args: [method] });
+    assert.equal(code, 0, err);
+    assert.equal(out, "1\n1\n");
+  });
+
   test(`output of children that is piped or ignored is none of the program's (${method})`, async () => {
     const { out, err, code } = await runProgram("quiet", { args: [method] });
     assert.equal(code, 0, err);
