@@ -186,8 +186,13 @@ export function startThread(plan: StartPlan, make: () => object): Child {
   const port = new WebPort(worker as End);
   const { promise: ended, resolve, reject } = Promise.withResolvers<Ending>();
   const streams: Record<"out" | "err", ReadableStreamDefaultController<Uint8Array> | null> = { out: null, err: null };
-  const stream = (name: "out" | "err") =>
-    plan.stdio === "pipe" ? new ReadableStream<Uint8Array>({ start: (controller) => void (streams[name] = controller) }) : null;
+  const stream = (name: "out" | "err") => {
+    if (plan.stdio !== "pipe") return null;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => void (streams[name] = controller),
+      cancel: () => void (streams[name] = null), // nobody reads on
+    });
+  };
   const stdout = stream("out"), stderr = stream("err"), utf8 = new TextEncoder();
   let ending: Ending | null = null, isUp = false;
   const terminate = worker.terminate.bind(worker);
