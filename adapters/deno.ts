@@ -113,6 +113,8 @@ function takeBirth(): Birth | null {
     const { Console } = standard<typeof import("node:console")>("node:console");
     const { stdout, stderr } = nodeProcess() as unknown as typeof import("node:process");
     globalThis.console = new Console(stdout, stderr);
+    // What the streams send to the parent Deno writes to those of the process too.
+    for (const stream of [stdout, stderr]) stream._write = (_chunk, _encoding, written) => written();
   }
   main = thread.data.main;
   nodeProcess().argv[1] = main;
