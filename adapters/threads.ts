@@ -101,11 +101,14 @@ export function threadBirth(threads: WorkerThreads): { birth: Birth; data: Threa
 }
 
 function webStream(readable: NodeJS.ReadableStream): ReadableStream<Uint8Array> {
+  let isRead = true;
   return new ReadableStream({
     start(controller) {
-      readable.on("data", (bytes: Uint8Array) => controller.enqueue(new Uint8Array(bytes)));
-      readable.once("end", () => controller.close());
+      readable.on("data", (bytes: Uint8Array) => isRead && controller.enqueue(new Uint8Array(bytes)));
+      readable.once("end", () => isRead && controller.close());
     },
+    // What still comes is dropped.
+    cancel: () => void (isRead = false),
   });
 }
 

@@ -36,14 +36,16 @@ const LARGE = 4096;
 
 class WebPort implements Port {
   readonly #end: End;
+  readonly #onOpen: () => void;
   #onMessage: ((bytes: Uint8Array, extra: readonly unknown[]) => void) | null = null;
   #onClose: (() => void) | null = null;
   /** What came before it was opened. */
   readonly #early: (readonly [Uint8Array, readonly unknown[]])[] = [];
   #closed = false;
 
-  constructor(end: End) {
+  constructor(end: End, onOpen: () => void = () => {}) {
     this.#end = end;
+    this.#onOpen = onOpen;
   }
 
   post(bytes: Uint8Array, extra: readonly unknown[] = [], transfer: readonly ArrayBuffer[] = []): void {
@@ -57,6 +59,7 @@ class WebPort implements Port {
   open(onMessage: (bytes: Uint8Array, extra: readonly unknown[]) => void, onClose: () => void): void {
     this.#onMessage = onMessage;
     this.#onClose = onClose;
+    this.#onOpen();
     for (const [bytes, extra] of this.#early.splice(0)) onMessage(bytes, extra);
     if (this.#closed) onClose();
   }
@@ -122,7 +125,8 @@ export interface ThreadBirth {
 /** In a worker that {@linkcode startThread} started. */
 export function threadBirth(): ThreadBirth {
   const end = globalThis as unknown as End;
-  const port = new WebPort(end);
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+  const port = new WebPort(end, open);
   let stdio: StartPlan["stdio"] = "inherit";
   const hear = (word: Word) => {
     if (word[0] === "message") port.hear(word[1], word[2]);
@@ -134,7 +138,7 @@ export function threadBirth(): ThreadBirth {
     if (early === null) hear(data);
     else early.push(data);
   });
-  void holdLock().then((name) => {
+  void Promise.all([holdLock(), opened]).then(([name]) => {
     end.postMessage(["up", name]);
     const words = early!;
     early = null;
@@ -176,28 +180,71 @@ const REFUSED = {
   resourceLimits: "limit the memory of a worker",
 } as const;
 
+/** After this time a thread that has not begun is worth a word: nothing tells a script that is on its way from one that never will. */
+const LATE_MS = 10_000;
+
+/** Those that were started: each is one thread. */
+const workers = new WeakSet<object>();
+
+function checkWorker(made: unknown, name: string): Worker {
+  if (typeof (made as Partial<Worker> | null | undefined)?.terminate !== "function") {
+    throw new TypeError(
+      `Cannot start ${name}: the function given to setExecutable() made ${Object.prototype.toString.call(made)}, not a Worker`,
+    );
+  }
+  if (workers.has(made as Worker)) throw new TypeError(`Cannot start ${name}: the function given to setExecutable() made no new Worker`);
+  workers.add(made as Worker);
+  return made as Worker;
+}
+
+/** Why a worker did not begin. */
+function whyNot(event: Event): string {
+  const { message, filename, lineno } = event as ErrorEvent;
+  if (message) return `its worker's script failed: ${message} (${filename}:${lineno})`;
+  const apart = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated
+    ? ", and does it come with the page's own Cross-Origin-Embedder-Policy"
+    : "";
+  return `its worker's script, or one that this imports, could not be loaded. Is it there (worker.js beside the library's own code, unless setExecutable() says which) and JavaScript without a mistake, does the page's Content-Security-Policy allow it${apart}? See docs/bundlers.md`;
+}
+
 /** Starts a thread. @param make Makes a worker from the library's own entry. */
 export function startThread(plan: StartPlan, make: () => object): Child {
   for (const [option, action] of Object.entries(REFUSED)) {
     if (plan[option as keyof typeof REFUSED] !== undefined) throw new UnsupportedError(`Cannot ${action}: browsers have no such thing`);
   }
   if (plan.permissions !== "inherit") throw new UnsupportedError("Cannot give permissions to a worker: browsers have no such thing");
-  const worker = (plan.executable ?? make)() as Worker;
+  const worker = checkWorker((plan.executable ?? make)(), plan.name);
   const port = new WebPort(worker as End);
   const { promise: ended, resolve, reject } = Promise.withResolvers<Ending>();
   const streams: Record<"out" | "err", ReadableStreamDefaultController<Uint8Array> | null> = { out: null, err: null };
-  const stream = (name: "out" | "err") =>
-    plan.stdio === "pipe" ? new ReadableStream<Uint8Array>({ start: (controller) => void (streams[name] = controller) }) : null;
+  const stream = (name: "out" | "err") => {
+    if (plan.stdio !== "pipe") return null;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => void (streams[name] = controller),
+      cancel: () => void (streams[name] = null), // nobody reads on
+    });
+  };
   const stdout = stream("out"), stderr = stream("err"), utf8 = new TextEncoder();
   let ending: Ending | null = null, isUp = false;
   const terminate = worker.terminate.bind(worker);
-  const finish = (code: number) => {
+  const late = setTimeout(
+    () =>
+      console.warn(
+        `${plan.name} has not begun for ${
+          LATE_MS / 1000
+        } s: if its worker's script is loaded by now, the first import of that must be "@polyproc/multiprocessing/worker", see docs/bundlers.md`,
+      ),
+    LATE_MS,
+  );
+  const finish = (code: number, error?: ProcessError) => {
     if (ending !== null) return;
     ending = { code, signal: null };
+    clearTimeout(late);
     terminate();
     for (const controller of Object.values(streams)) controller?.close();
     port.lose();
-    resolve(ending);
+    if (error === undefined) resolve(ending);
+    else reject(error);
   };
   // The program may have the worker too, from its own function that makes them.
   worker.terminate = () => finish(1);
@@ -208,6 +255,7 @@ export function startThread(plan: StartPlan, make: () => object): Child {
         return port.hear(data[1], data[2]);
       case "up":
         isUp = true;
+        clearTimeout(late);
         // It is ours once the child is gone. What it said last is on its way, or here.
         if (data[1] !== null) void locks()!.request(data[1], () => void setTimeout(() => finish(1), 0));
         return;
@@ -221,15 +269,7 @@ export function startThread(plan: StartPlan, make: () => object): Child {
   worker.addEventListener("error", (event) => {
     if (isUp || ending !== null) return;
     event.preventDefault();
-    ending = { code: 1, signal: null };
-    terminate();
-    port.lose();
-    const why = event.message ? `: ${event.message}` : "";
-    reject(
-      new ProcessError(
-        `Cannot start ${plan.name}: the worker's script could not be loaded or failed${why}; a bundler must build it, see docs/bundlers.md`,
-      ),
-    );
+    finish(1, new ProcessError(`Cannot start ${plan.name}: ${whyNot(event)}`));
   });
   worker.postMessage(["setup", { stdio: plan.stdio }] satisfies Word);
   return {

@@ -329,3 +329,85 @@ test(
     }),
   OPTIONS,
 );
+
+for (const [mode, headers] of [["isolated", ISOLATION], ["not isolated", {}]] as const) {
+  test(
+    `a child whose worker cannot begin says why: what is joined, what is read and what a pool is given settle (${mode})`,
+    () =>
+      onStage(headers, async (stage) => {
+        const page = await stage.open();
+        const begin = (what: string) =>
+          page.evaluate(async (what) => {
+            const script = (text: string) => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+            const first = new Worker(script(""));
+            mp.setExecutable(
+              {
+                "is not there": () => new Worker("/nowhere.js", { type: "module", name: "polyproc" }),
+                "throws": () => new Worker(script("throw new Error('at the top')"), { type: "module", name: "polyproc" }),
+                "has no name": () => new Worker(`${location.origin}/worker.js`, { type: "module" }),
+                "is a promise": () => Promise.resolve(new Worker("/worker.js", { type: "module", name: "polyproc" })),
+                "is nothing": (() => {}) as () => object,
+                "is always the same": () => first,
+              }[what]!,
+            );
+            if (what === "is always the same") void new mp.Process({ target: work.square, args: [1] }).start().join().catch(() => {});
+            const child = new mp.Process({ target: work.square, args: [1], stdio: "pipe" }).start();
+            const told = await child.join().then(String, String);
+            const streams = [child.stdout, child.stderr].map((stream) => stream === null ? "" : new Response(stream).text());
+            const pool = new mp.Pool(1);
+            const task = await pool.apply(work.square, [1]).then(String, String);
+            pool.terminate();
+            return { told, task, said: (await Promise.all(streams)).join("") };
+          }, what);
+        const reasons: Record<string, RegExp> = {
+          "is not there":
+            /^ProcessError: Cannot start \S+: its worker's script, or one that this imports, could not be loaded.*docs\/bundlers\.md$/,
+          "throws": /^ProcessError: Cannot start \S+: its worker's script failed: Uncaught Error: at the top \(blob:.*:1\)$/,
+          "has no name":
+            /^ProcessError: Cannot start \S+: its worker's script failed: .* a worker of your own for it has the name "polyproc"/,
+          "is a promise": /^TypeError: Cannot start \S+: the function given to setExecutable\(\) made \[object Promise\], not a Worker$/,
+          "is nothing": /^TypeError: Cannot start \S+: the function given to setExecutable\(\) made \[object Undefined\], not a Worker$/,
+          "is always the same": /^TypeError: Cannot start \S+: the function given to setExecutable\(\) made no new Worker$/,
+        };
+        for (const [what, reason] of Object.entries(reasons)) {
+          const { told, task, said } = await begin(what);
+          assert.match(told, reason, what);
+          assert.match(task, reason, what);
+          assert.equal(said, "", what);
+          if (what === "is not there") assert.equal(told.includes("Cross-Origin-Embedder-Policy"), mode === "isolated");
+        }
+      }),
+    OPTIONS,
+  );
+}
+
+test(
+  "the console is told of a worker that does not begin, since its script does not import what it must first",
+  () =>
+    onStage(ISOLATION, async (stage) => {
+      const page = await stage.open();
+      await page.clock.install();
+      // Nothing of the library, and all but the entry of workers.
+      for (const script of ["data:text/javascript,", "/main.js"]) {
+        await page.evaluate((script) => {
+          mp.setExecutable(() => new Worker(script, { type: "module", name: "polyproc" }));
+          new mp.Process({ target: work.square, args: [1], name: "late" }).start();
+        }, script);
+        await until("with its worker", async () => (await stage.workers()).length === 1);
+        const told = page.waitForEvent("console", (message) => message.type() === "warning");
+        await page.clock.runFor(10_000);
+        assert.match(
+          (await told).text(),
+          /^late has not begun for 10 s: .* first import of that must be "@polyproc\/multiprocessing\/worker", see docs\/bundlers\.md$/,
+        );
+        await page.evaluate(async () => {
+          for (const child of mp.activeChildren()) {
+            child.terminate();
+            await child.join();
+          }
+        });
+        await until("without workers", async () => (await stage.workers()).length === 0);
+      }
+    }),
+  OPTIONS,
+);
