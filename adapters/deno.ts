@@ -115,8 +115,6 @@ function takeBirth(): Birth | null {
     for (const stream of [stdout, stderr]) stream._write = (_chunk, _encoding, done) => done();
     // Deno's own console writes past the streams of the thread.
     globalThis.console = new Console(stdout, stderr);
-    // What the streams send to the parent Deno writes to those of the process too.
-    for (const stream of [stdout, stderr]) stream._write = (_chunk, _encoding, written) => written();
   }
   main = thread.data.main;
   nodeProcess().argv[1] = main;

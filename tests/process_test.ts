@@ -433,13 +433,6 @@ eachMethod("output goes where stdio says", async (ctx) => {
   }
 }, { methods: OWN_THREAD });
 
-test("what a thread says goes nowhere but where its stdio says", async () => {
-  for (const stdio of ["pipe", "ignore"] as const) {
-    const child = new (mp.getContext("process").Process)({ target: work.sayInThread, args: [stdio], stdio: "pipe" }).start();
-    assert.deepEqual(await Promise.all([text(child.stdout), text(child.stderr), child.join()]), ["", "", 0], stdio);
-  }
-}, { needs: (can) => can.startMethods.includes("process") && can.startMethods.includes("thread") ? null : "no processes with threads" });
-
 eachMethod("a child ends whose output nobody reads any further", async (ctx) => {
   const queue = new ctx.Queue();
   const child = new ctx.Process({ target: work.sayTwice, args: [queue], stdio: "pipe" }).start();
