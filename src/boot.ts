@@ -8,7 +8,6 @@ import type { Adapter, Birth } from "./adapter.ts";
 import "./array.ts";
 import "./barrier.ts";
 import { type BirthMessage, fromBytes, type Payload, toBytes } from "./birth.ts";
-import { startClock } from "./clock.ts";
 import { decode } from "./codec.ts";
 import "./condition.ts";
 import { describe, portable } from "./error_report.ts";
@@ -22,7 +21,7 @@ import "./pipe.ts"; // shared objects among the arguments, also where the target
 import "./pool_entry.ts";
 import { Process } from "./process.ts";
 import "./queue.ts";
-import { currentScene, followTarget, hasScene, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
+import { currentScene, followTarget, hasScene, joinOf, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
 import { keyOf, loadTarget, type TargetSpec } from "./target.ts";
 import "./semaphore.ts";
 import "./value.ts";
@@ -199,17 +198,6 @@ function parentOf(world: World, message: BirthMessage, parentEnd: Promise<void>)
     name: message.parentName,
     pid: message.parentPid,
     isAlive,
-    async join(options) {
-      if (!isAlive()) return true;
-      const { timeout } = options ?? {};
-      if (timeout === undefined) return await parentEnd.then(() => true);
-      return await new Promise<boolean>((resolve) => {
-        const clock = startClock(timeout, () => resolve(!isAlive()));
-        parentEnd.then(() => {
-          clock.stop();
-          resolve(true);
-        });
-      });
-    },
+    join: joinOf(isAlive, parentEnd),
   };
 }

@@ -5,7 +5,8 @@
  */
 import type { Adapter, StartMethod } from "./adapter.ts";
 import type { ArenaHome } from "./arena_home.ts";
-import { startClock } from "./clock.ts";
+import { checkTimeout } from "./attempt.ts";
+import { waitFor } from "./clock.ts";
 import type { Home } from "./home.ts";
 import { printAs } from "./printed.ts";
 import type { Process } from "./process.ts";
@@ -35,7 +36,12 @@ export interface ParentProcess {
   readonly pid: number;
   /** Whether it still runs. Where no memory is shared: as far as the event loop has seen. */
   isAlive(): boolean;
-  /** Resolves to true when it has ended, to false when the time is up. */
+  /**
+   * Waits for its end: true when it has ended, false when the time is up.
+   *
+   * @param options `timeout` in milliseconds.
+   * @throws {TypeError} The options are wrong.
+   */
   join(options?: { timeout?: number }): Promise<boolean>;
 }
 
@@ -139,6 +145,20 @@ export function threadScene(world: World, self: CurrentProcess, parent: ParentPr
   };
 }
 
+/** {@linkcode ParentProcess.join} @param end Resolves at its end, as far as the event loop has seen. */
+export function joinOf(isAlive: () => boolean, end: Promise<void>): ParentProcess["join"] {
+  return async (options) => {
+    checkTimeout(options);
+    const { timeout = Infinity } = options ?? {};
+    if (!isAlive() || !(timeout > 0)) return !isAlive();
+    const hasCome = await waitFor(timeout, undefined, (came) => {
+      end.then(came);
+      return () => {};
+    });
+    return hasCome || !isAlive();
+  };
+}
+
 /** The scene of an inline task. */
 export function makeScene(parent: Scene, { name, daemon, ident, home }: Role): Scene {
   const { self, world } = parent;
@@ -150,8 +170,7 @@ export function makeScene(parent: Scene, { name, daemon, ident, home }: Role): S
       pid: self.pid,
       // It outlives its children, or ends them with itself.
       isAlive: () => true,
-      join: (options) =>
-        new Promise((resolve) => void (options?.timeout !== undefined && startClock(options.timeout, () => resolve(false)))),
+      join: joinOf(() => true, new Promise(() => {})),
     },
     "inline",
   );

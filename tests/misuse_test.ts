@@ -3,6 +3,7 @@
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
+import { joinParent } from "./fixtures/process.ts";
 import { eachMethod, test } from "./harness.ts";
 import { gather, withPool } from "./pools.ts";
 import { eachBlocking, eachShared } from "./shared.ts";
@@ -89,6 +90,21 @@ eachMethod("what is no time to wait is refused by the join of a process, whether
   assert.equal(await child.join({ timeout: 20_000 }), -15);
   await refuse({ join: (options) => child.join(options) }, [...NO_TIMES, NO_SIGNAL_TAKEN]);
 });
+
+eachMethod("what is no time to wait is refused by the join of a parent", async (ctx) => {
+  const queue = new ctx.Queue<unknown>();
+  const child = new ctx.Process({ target: joinParent, args: [queue] }).start();
+  assert.equal(await child.join({ timeout: 20_000 }), 0);
+  assert.deepEqual(await queue.getMany(9), [
+    false,
+    false,
+    false,
+    "TypeError Cannot wait: options must be an object { timeout }, they are 20",
+    'TypeError Cannot wait: there is no option "timeOut"; it is timeout',
+    'TypeError Cannot wait: timeout must be a number of milliseconds, it is "20"',
+    "TypeError Cannot wait: options must be an object { timeout }, they are null",
+  ]);
+}, { follows: true });
 
 eachShared("what is no time to wait is refused by all that is waited for in shared memory, be it to be had or not", async (ctx) => {
   const condition = new ctx.Condition(), event = new ctx.Event(), barrier = new ctx.Barrier(2), value = new ctx.Value("int32");
