@@ -15,6 +15,7 @@ interface Scope {
   readonly crossOriginIsolated?: boolean;
   readonly location?: { readonly href: string };
   readonly Worker?: unknown;
+  importScripts?(): void;
   readonly document?: { readonly baseURI: string; readonly scripts: Iterable<{ readonly type: string; readonly src: string }> };
   close(): void;
 }
@@ -51,12 +52,22 @@ function browser(): string {
   return name === undefined ? "browser" : `${name === "Version" ? "safari" : name.toLowerCase()} ${version}`;
 }
 
+/** What kind of script this worker's is: in a module there is nothing to import that way. */
+function scriptType(): "classic" | "module" {
+  try {
+    scope.importScripts!();
+    return "classic";
+  } catch {
+    return "module";
+  }
+}
+
 function start(_kind: "process" | "thread", plan: Parameters<Adapter["start"]>[1]): Child {
   try {
     return startThread(plan, () =>
       // In a child, what it was made from: a bundler may have put that anywhere.
       thread !== null
-        ? new Worker(scope.location!.href, { type: "module", name: "polyproc" })
+        ? new Worker(scope.location!.href, { type: scriptType(), name: "polyproc" })
         : new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "polyproc" }));
   } catch (error) {
     return stillborn(error);

@@ -133,6 +133,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
   }
   await run(["cp", "-r", `${bundled}/.`, directory], directory);
   await nameFewer(directory);
+  await leaveImports(directory);
   // Bundlers look for the worker's URL in the text, so it is written there as it is.
   const browser = `${directory}/adapters/browser.js`, text = await Deno.readTextFile(browser);
   await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
@@ -157,6 +158,18 @@ async function nameFewer(directory: string): Promise<void> {
     }
   }
   if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
+}
+
+/** Tells bundlers again, since comments are gone, that what is imported by a name known only then is no module of theirs. */
+async function leaveImports(directory: string): Promise<void> {
+  for await (const { name } of Deno.readDir(`${directory}/adapters`)) {
+    if (!name.endsWith(".js")) continue;
+    const path = `${directory}/adapters/${name}`, text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(
+      path,
+      text.replaceAll(/\bawait import\((?!["'`])/g, "await import(/* webpackIgnore: true */ /* @vite-ignore */ "),
+    );
+  }
 }
 
 /** Completes the `package.json` that `deno pack` wrote. */
@@ -206,7 +219,9 @@ async function resolve(directory: string): Promise<void> {
     "--conditions=browser",
     "--minify",
     "--log-override:unsupported-dynamic-import=silent",
-    "--entry-names=[name]",
+    // The library knows its own modules, on a call stack, by the directory.
+    "--chunk-names=adapters/[name]-[hash]",
+    "--outbase=.",
     "--outdir=browser",
   ], directory);
   await Deno.writeTextFile(`${directory}/browser/mod.d.ts`, 'export * from "../mod.js";\n');

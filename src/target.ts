@@ -91,6 +91,7 @@ const MODULES = new Map<string, Exports | (() => Promise<object>)>();
  *
  * @param module What it is called, the same on both sides.
  * @param exports All of it, `import * as exports from …`; or, in the workers' entry, what imports it once it is needed.
+ * @throws {TypeError} If it is neither.
  *
  * @example
  * ```ts ignore
@@ -106,6 +107,13 @@ export function registerModule(module: URL | string, exports: object | (() => Pr
 }
 
 function acquaint(module: string, exports: Exports): Exports {
+  if (typeof exports !== "object" || exports === null || exports instanceof Promise) {
+    throw new TypeError(
+      `Cannot register the module "${module}": this is ${
+        kindOf(exports)
+      }, not what it exports, as from import * as exports. To have it imported, pass () => import(…)`,
+    );
+  }
   MODULES.set(module, exports);
   for (const [name, value] of Object.entries(exports)) {
     if (typeof value !== "function") continue;
@@ -115,9 +123,22 @@ function acquaint(module: string, exports: Exports): Exports {
   return exports;
 }
 
+/** What to throw where a module could not be imported: its own error, unless there is none of that name, which was registered elsewhere alone. */
+function unknownModule(name: string, error: unknown): unknown {
+  const message = String((error as Error | null)?.message);
+  const isUnknown = !/^[a-z][a-z\d+.-]*:/i.test(name) && ["''", '""', "“”"].some(([open, close]) => message.includes(open + name + close));
+  if (!isUnknown) return error;
+  return new TargetError(
+    `Cannot find the module "${name}": if registerModule() has named it, it must be registered in the child too, in a browser by the entry of the workers (${message})`,
+    { cause: error },
+  );
+}
+
 /** The module of that name or URL. */
 async function moduleOf(name: string): Promise<Exports> {
-  const registered = MODULES.get(name) ?? await importModule(name);
+  const registered = MODULES.get(name) ?? await importModule(name).catch((error) => {
+    throw unknownModule(name, error);
+  });
   return typeof registered === "function" ? acquaint(name, await registered() as Exports) : registered;
 }
 
@@ -223,7 +244,7 @@ function member(from: unknown, path: string[]): unknown {
 }
 
 function kindOf(value: unknown): string {
-  return value === null ? "null" : typeof value === "object" ? "an object" : typeof value;
+  return value === null ? "null" : value instanceof Promise ? "a promise" : typeof value === "object" ? "an object" : typeof value;
 }
 
 function moduleUrl(module: unknown): string {

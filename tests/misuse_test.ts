@@ -441,3 +441,29 @@ eachMethod("the last argument of an executor's map is options only if it can be 
     await executor.shutdown();
   }
 });
+
+test("what a module does not export is refused where the module is registered", () => {
+  const register = mp.registerModule as (name: string, exports: unknown) => void;
+  for (
+    const [exports, said] of [[Promise.resolve({}), "a promise"], [undefined, "undefined"], [null, "null"], [
+      "./work.ts",
+      "string",
+    ]] as const
+  ) {
+    assert.throws(
+      () => register("wrong", exports),
+      TypeError,
+      new RegExp(`^Cannot register the module "wrong": this is ${said}, .* pass \\(\\) => import\\(…\\)$`),
+    );
+  }
+});
+
+eachMethod("a module that is registered here alone is named by the child that needs it", async (ctx) => {
+  const exports = { own: (n: number) => n };
+  mp.registerModule("known here alone", exports);
+  const told = /^Cannot find the module "known here alone": if registerModule\(\) has named it, it must be registered in the child too/;
+  await withPool(ctx, 1, async (pool) => {
+    const error = await fails(() => pool.apply(exports.own, [1]), mp.TargetError);
+    assert.match(error.message, told);
+  });
+}, { methods: ["process", "thread"] });

@@ -38,12 +38,12 @@ async function drawn(page: Page): Promise<void> {
   await page.waitForSelector("body[data-state=done]", { timeout: 60_000 });
 }
 
-/** The colours along the middle line of the picture, whole: a change of the page's layout has it drawn anew, at any time. */
+/** The colours along a line of the picture, above the middle, where it is its own mirror image, whole: a change of the page's layout has it drawn anew, at any time. */
 async function colours(page: Page): Promise<string[]> {
   const found = await page.waitForFunction(() => {
     if (document.body.dataset.state !== "done") return null;
     const canvas = document.querySelector("canvas")!, { width, height } = canvas;
-    const { data } = canvas.getContext("2d")!.getImageData(0, height >> 1, width, 1);
+    const { data } = canvas.getContext("2d")!.getImageData(0, Math.floor(height / 3), width, 1);
     return Array.from({ length: width }, (_, x) => [...data.subarray(x * 4, x * 4 + 4)].join());
   });
   return (await found.jsonValue())!;
@@ -125,3 +125,9 @@ test(
     }),
   OPTIONS,
 );
+
+test("the picture keeps its place where the window is low", () =>
+  withPage({}, { viewport: { width: 640, height: 320 } }, async (page) => {
+    assert.isAtLeast((await page.locator("canvas").boundingBox())!.height, 200);
+    assert.isTrue(isDrawn(await colours(page)));
+  }), OPTIONS);

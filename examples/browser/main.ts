@@ -21,23 +21,19 @@ const cores = navigator.hardwareConcurrency;
 let view = START, pool: mp.Pool | null = null, picture: mp.RawArray<"uint8"> | null = null;
 let drawing = new AbortController();
 /** How long each worker has computed for this view, in milliseconds. */
-const busy = new Map<string, number>();
+let busy = new Map<string, number>();
 
 /** Starts as many workers as are chosen. */
 async function hire(): Promise<void> {
   drawing.abort();
   pool?.terminate();
-  busy.clear();
   const count = Number(chooser.value);
   element("count").textContent = String(count);
-  const names = new mp.Queue<string>();
-  for (let i = 1; i <= count; i++) names.put(`${i}`);
-  pool = new mp.Pool({ processes: count, initializer: tiles.begin, initargs: [names] });
+  pool = new mp.Pool({ processes: count, initializer: tiles.begin });
   bars.replaceChildren(...Array.from({ length: count }, (_, i) => {
     const bar = document.createElement("div");
     bar.className = "bar";
-    bar.innerHTML = `<span></span><b>${i + 1}</b>`;
-    busy.set(`${i + 1}`, 0);
+    bar.innerHTML = `<b>${i + 1}</b><span><i></i></span>`;
     return bar;
   }));
   await render();
@@ -79,9 +75,15 @@ async function render(): Promise<void> {
   drawing.abort();
   drawing = new AbortController();
   const { signal } = drawing, { width, height } = canvas, size = [width, height] as const;
-  const shared = picture, now = view, begun = performance.now();
+  const shared = picture, now = view;
   document.body.dataset.state = "drawing";
-  for (const name of busy.keys()) busy.set(name, 0);
+  // The first picture would tell how long workers take to begin.
+  while (pool!.stats().workers.some(({ state }) => state === "starting")) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (signal.aborted) return;
+  }
+  busy = new Map(pool!.stats().workers.map(({ name }) => [name, 0]));
+  const begun = performance.now();
   try {
     const work = allTiles(width, height);
     const results = work.map(async (tile) => {
@@ -92,7 +94,7 @@ async function render(): Promise<void> {
       if (signal.aborted) return;
       if (pixels !== undefined) show(tile, pixels, 0, tile.width);
       else show(tile, shared as unknown as Uint8Array, (tile.top * width + tile.left) * 4, width);
-      busy.set(worker, busy.get(worker)! + ms);
+      busy.set(worker, (busy.get(worker) ?? 0) + ms);
       tell(performance.now() - begun);
     });
     await Promise.all(results);
@@ -107,8 +109,8 @@ async function render(): Promise<void> {
 /** A bar for each worker: how much of the time it has computed. */
 function tell(ms: number): void {
   [...busy.values()].forEach((own, i) => {
-    const bar = bars.children[i]?.firstElementChild as HTMLElement | undefined;
-    if (bar !== undefined) bar.style.width = `${Math.min(100, own / ms * 100)}%`;
+    const bar = bars.children[i]?.querySelector("i");
+    if (bar) bar.style.width = `${Math.min(100, own / ms * 100)}%`;
   });
 }
 
