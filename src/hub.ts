@@ -44,6 +44,8 @@ export interface Wait {
   readonly now: boolean;
   /** Get: how many at most. Shutdown: 1 if immediate. */
   readonly count: number;
+  /** Put: the payload is several messages, of so many bytes, with so many of the handles. */
+  readonly parts?: readonly (readonly [byteLength: number, handles: number])[];
 }
 
 /** What is answered. */
@@ -233,7 +235,8 @@ async function perform(guest: Guest, request: Wait, frame: Frame, signal: AbortS
   };
   switch (request.op) {
     case "put":
-      return await entry.sending!.send(parcel(guest, frame), options, isOver) as undefined;
+      if (request.parts === undefined) return await entry.sending!.send(parcel(guest, frame), options, isOver) as undefined;
+      return await entry.sending!.sendMany(parcels(guest, frame, request.parts), options, isOver) as undefined;
     case "get":
       return await entry.receiving!.getMany(request.count, options, isOver) as Uint8Array[];
     case "poll":
@@ -286,7 +289,7 @@ function taken(guest: Guest, block: Block, index: number): void {
 }
 
 /** A message that was encoded elsewhere. */
-function parcel({ home }: Guest, { bytes, payloadAt, handles }: Frame): Message {
+function parcel({ home }: Guest, { bytes, payloadAt, handles }: Pick<Frame, "bytes" | "payloadAt" | "handles">): Message {
   const payload = bytes.subarray(payloadAt);
   const shared: Shareable[] = [];
   for (const words of handles) {
@@ -299,7 +302,19 @@ function parcel({ home }: Guest, { bytes, payloadAt, handles }: Frame): Message 
   return messageFrom(payload, shared);
 }
 
-function payloadOf(messages: readonly Uint8Array[]): Message | undefined {
+/** Several of them: as {@linkcode payloadOf} makes one payload of them. */
+function* parcels(guest: Guest, { bytes, payloadAt, handles }: Frame, parts: NonNullable<Wait["parts"]>): Generator<Message, void, void> {
+  let at = payloadAt, first = 0;
+  for (const [byteLength, count] of parts) {
+    at = at + 7 & -8;
+    yield parcel(guest, { bytes: bytes.subarray(0, at + byteLength), payloadAt: at, handles: handles.slice(first, first + count) });
+    at += byteLength;
+    first += count;
+  }
+}
+
+/** Makes one payload of several messages. */
+export function payloadOf(messages: readonly Uint8Array[]): Message | undefined {
   if (messages.length === 0) return undefined;
   let byteLength = 0;
   for (const { length } of messages) byteLength = (byteLength + 7 & -8) + length;

@@ -138,14 +138,16 @@ export class Messages implements MessagesLike {
 
   /** Puts several values, in order. None is put if one of them cannot travel. */
   putMany(values: readonly unknown[], name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
+    return this.sendMany(encodeEach(values, name), options, onFull);
+  }
+
+  /** Puts several encoded messages, in order. Each is asked for when the one before is not needed any more. */
+  sendMany(messages: Iterable<Message>, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
     const many: Outgoing[] = [];
     let count = 0;
     try {
       options?.signal?.throwIfAborted();
-      for (const [i, value] of values.entries()) {
-        const message = encode(value, { path: `${name}s[${i}]` });
-        many.push(this.ring.keep(this.#prepare(message), message));
-      }
+      for (const message of messages) many.push(this.ring.keep(this.#prepare(message), message));
       if (this.#backlog.size === 0) count = this.ring.tryPutMany(many, this.#rules.refusePut);
     } catch (error) {
       for (const outgoing of many) this.ring.drop(outgoing);
@@ -296,6 +298,11 @@ export class Messages implements MessagesLike {
     if (this.holding?.isOpen === false) throw new ProcessError("Cannot send: the queue or connection was closed meanwhile");
     return this.ring.prepare(message, passengersOf(this.me, message.shared));
   }
+}
+
+/** Encodes values one after another. @param name What errors call one of them: `"item"`. */
+export function* encodeEach(values: readonly unknown[], name: string): Generator<Message, void, void> {
+  for (const [i, value] of values.entries()) yield encode(value, { path: `${name}s[${i}]` });
 }
 
 /** The ring of a queue in memory that this thread shares. */

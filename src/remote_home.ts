@@ -8,8 +8,8 @@ import { decode, encode, HANDLE, type Message } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { type EndBacking, type HoldingLike, type Home, type MessagesLike, notAtOnce, type RingBacking } from "./home.ts";
-import type { Answer } from "./hub.ts";
-import { notDone } from "./messages.ts";
+import { type Answer, payloadOf } from "./hub.ts";
+import { encodeEach, notDone } from "./messages.ts";
 import type { WaitOptions, WaitScope } from "./attempt.ts";
 import type { RingOptions } from "./ring.ts";
 import type { Frame, Payload } from "./tree_frame.ts";
@@ -173,13 +173,13 @@ class RemoteMessages implements MessagesLike {
     return this.#put(() => message, options, onFull);
   }
 
-  #put(encoded: () => Message, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
+  #put(encoded: () => Message, options: WaitOptions | undefined, onFull: () => never, parts?: Question["parts"]): Promise<void> {
     let shared: readonly SharedObject[] = [];
     const promise = this.#ask("put", 0, options, this.#puts, onFull, () => {}, () => {
       const message = encoded();
       shared = message.shared;
       return { payload: message, handles: shared.map((object) => object[HANDLE]().words) };
-    }).then(() => {
+    }, parts).then(() => {
       for (const object of shared) object[PASSED]?.();
     }).finally(() => {
       this.#putting.delete(promise);
@@ -191,9 +191,14 @@ class RemoteMessages implements MessagesLike {
   }
 
   async putMany(values: readonly unknown[], name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
-    // None is put if one of them cannot travel.
-    for (const [i, value] of values.entries()) encode(value, { path: `${name}s[${i}]` });
-    await Promise.all(values.map((value) => this.put(value, name, options, onFull)));
+    const messages: Uint8Array[] = [], shared: SharedObject[] = [], parts: [number, number][] = [];
+    for (const message of encodeEach(values, name)) {
+      messages.push(message.copy());
+      shared.push(...message.shared);
+      parts.push([message.byteLength, message.shared.length]);
+    }
+    const payload = payloadOf(messages);
+    if (payload !== undefined) await this.#put(() => ({ ...payload, shared }), options, onFull, parts);
   }
 
   putSync(): never {
@@ -279,9 +284,10 @@ class RemoteMessages implements MessagesLike {
     onTimeout: () => T,
     read: (answer: Answer, frame: Frame) => T,
     cargo?: () => { payload: Payload; handles: (readonly number[])[] },
+    parts?: Question["parts"],
   ): Promise<T> {
     const isLossy = op === "put" && this.#isLossy;
-    return this.#uplink.ask({ op, object: this.#holding().object, count }, { options, scope, isLossy, onTimeout, read, cargo });
+    return this.#uplink.ask({ op, object: this.#holding().object, count, parts }, { options, scope, isLossy, onTimeout, read, cargo });
   }
 
   #command(op: Question["op"], count: number): void {

@@ -168,6 +168,25 @@ test("batches; an item that cannot travel is refused before any is put", async (
   assert.deepEqual(await drain(queue), [5, 6]);
 });
 
+test("of a batch that is given up none gets in after one that does not", async () => {
+  const answers = new context.Queue<number[]>(), rounds = 200;
+  const one = new context.Process({ target: child.giveUp, args: [answers, rounds] }).start();
+  for (let round = 0; round < rounds; round++) {
+    const got = await answers.get();
+    assert.deepEqual(got, upTo(got.length));
+  }
+  await one.join();
+});
+
+test("a batch brings queues along, each in its item", async () => {
+  const answers = new context.Queue<unknown>();
+  const one = new context.Process({ target: child.batchOfQueues, args: [answers] }).start();
+  const batch = [await answers.get(), await answers.get(), await answers.get()] as [mp.Queue, string, { two: mp.Queue[] }];
+  assert.equal(await one.join(), 0);
+  assert.equal(batch[1], "between");
+  assert.deepEqual(await Promise.all([batch[0], ...batch[2].two].map((queue) => queue.get())), [1, 2, 3]);
+});
+
 test("a joinable queue: done, and abandoned with its consumer", async () => {
   const queue = new context.JoinableQueue<number>();
   await queue.putMany(upTo(20));
