@@ -146,8 +146,9 @@ export class Messages implements MessagesLike {
     const many: Outgoing[] = [];
     let count = 0;
     try {
-      options?.signal?.throwIfAborted();
       for (const message of messages) many.push(this.ring.keep(this.#prepare(message), message));
+      // Behind that: by a getter, say.
+      options?.signal?.throwIfAborted();
       if (this.#backlog.size === 0) count = this.ring.tryPutMany(many, this.#rules.refusePut);
     } catch (error) {
       for (const outgoing of many) this.ring.drop(outgoing);

@@ -239,6 +239,25 @@ eachMethod("of several, those beyond the limit wait or are refused", async (ctx)
   await rest;
 });
 
+eachMethod("what a getter aborts while it is read is not put", async (ctx) => {
+  const queue = new ctx.Queue<unknown>();
+  const puts = [
+    (item: unknown, options: mp.WaitOptions) => queue.put(item, options),
+    (item: unknown, options: mp.WaitOptions) => queue.putMany([1, item], options),
+  ];
+  for (const put of puts) {
+    const abort = new AbortController();
+    const item = {
+      get late() {
+        abort.abort(new RangeError("enough"));
+        return 1;
+      },
+    };
+    await fails(() => put(item, { signal: abort.signal }), RangeError);
+  }
+  assert.isFalse(await queue.poll());
+});
+
 eachMethod("of several that are given up none gets in after one that does not", async (ctx) => {
   const queue = new ctx.Queue<number>(1);
   for (let round = 0; round < 20; round++) {
