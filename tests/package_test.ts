@@ -122,7 +122,7 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   for (const file of files) {
     assert.match(
       file,
-      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser(\/adapters)?)\/[\w-]+\.js|(docs|examples|bench)\/.+)$/,
+      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|(adapters|browser\/adapters)\/[\w-]+\.js|browser\/mod\.js|(docs|examples|bench)\/.+)$/,
     );
   }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
