@@ -44,6 +44,9 @@ const KEYWORDS = [
   "edge",
 ];
 
+/** What a bundler may leave out where it is not used, by a class in each: nobody gets one from elsewhere. */
+const APART: Readonly<Record<string, string>> = { "src/pool.js": "Pool", "src/executor.js": "ProcessPoolExecutor" };
+
 /** What the README leads to: the package has no other place for it. */
 const PAGES = ["docs", "examples", "bench/RESULTS.md", "bench/charts"];
 
@@ -103,7 +106,7 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
  * their URL: what was in a directory of the package's root is in one still.
  */
 async function bundle(directory: string, bundled: string): Promise<void> {
-  const entries = ["mod.js", ...INSIDE.map((path) => path.replace(".ts", ".js"))];
+  const entries = ["mod.js", ...Object.keys(APART), ...INSIDE.map((path) => path.replace(".ts", ".js"))];
   await run([
     `${ROOT}node_modules/esbuild/bin/esbuild`,
     ...entries,
@@ -126,6 +129,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     "--outbase=.",
     `--outdir=${bundled}`,
   ], directory);
+  await Deno.remove(`${bundled}/src`, { recursive: true });
   for (const inside of [".", "src", "adapters"]) {
     for await (const { name } of Deno.readDir(`${directory}/${inside}`)) {
       if (name.endsWith(".js")) await Deno.remove(`${directory}/${inside}/${name}`);
@@ -191,7 +195,7 @@ async function complete(directory: string): Promise<void> {
     type,
     engines: ENGINES,
     // Importing it starts the library, and its modules make themselves known to each other.
-    sideEffects: true,
+    sideEffects: await withEffects(directory),
     ...others,
     exports: {
       ".": exports["."],
@@ -203,6 +207,18 @@ async function complete(directory: string): Promise<void> {
     publishConfig: { access: "public" },
   };
   await Deno.writeTextFile(`${directory}/package.json`, `${JSON.stringify(complete, null, 2)}\n`);
+}
+
+/** Its files but for those of {@linkcode APART}. */
+async function withEffects(directory: string): Promise<string[]> {
+  const files = ["./mod.js", "./browser/**"], apart: string[] = [], classes = Object.values(APART);
+  for await (const { name } of Deno.readDir(`${directory}/adapters`)) {
+    if (!name.endsWith(".js")) continue;
+    const text = await Deno.readTextFile(`${directory}/adapters/${name}`);
+    (classes.some((one) => new RegExp(`\\b${one}=class`).test(text)) ? apart : files).push(`./adapters/${name}`);
+  }
+  if (apart.length !== classes.length) throw new Error(`Not each of ${classes.join(", ")} is in a file of its own: ${apart.join(", ")}`);
+  return files.sort();
 }
 
 /** Makes what a page can import as it is, with nothing in it that a bundler or an import map would have to resolve: in a worker there are none. */
