@@ -6,6 +6,7 @@
  */
 
 import * as tag from "./codec_tags.ts";
+import { elementsOf } from "./codec_dense.ts";
 import { childShape, hashOf, keysOf, type ShapeNode, shapeRoot } from "./codec_shapes.ts";
 import { CHANGED_REASON, DEPTH_REASON, FUNCTION_REASON, Refusal, SYMBOL_REASON } from "./codec_refusal.ts";
 import { writeOther } from "./codec_encode_objects.ts";
@@ -58,7 +59,6 @@ const KEPT_CAPACITY = 1024 * 1024;
 const MARGIN = 64;
 /** Up to this many objects are looked up in a list, more of them in a map. */
 const LISTED = 16;
-const INDEXES: readonly string[] = Object.keys(new Array(16).fill(0));
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 const { hasOwnProperty } = Object.prototype;
 const plain = Object.prototype;
@@ -565,26 +565,6 @@ function writeDictionary(object: object): void {
     writeString(key);
     writeField(object, key);
   }
-}
-
-/** What of an array is to be written; null if it has holes or named properties, which would otherwise be lost unnoticed. */
-function elementsOf(array: readonly unknown[], length: number): readonly unknown[] | null {
-  if (length <= INDEXES.length) return isDense(array, length) ? array : null;
-  // V8 lists the values of many elements far faster than their names.
-  const values = Object.values(array);
-  if (values.length !== length) return null;
-  for (let i = 0; i < length; i++) {
-    const value = values[i], element = array[i];
-    // As a hole and a named property make it, or a getter that does not give the same again: then what it gave first counts.
-    if (value !== element && (value === value || element === element)) return isDense(array, length) ? values : null;
-    if (value === undefined && !hasOwnProperty.call(array, i)) return null;
-  }
-  return array;
-}
-
-function isDense(array: readonly unknown[], length: number): boolean {
-  const keys = Object.keys(array);
-  return keys.length === length && (length === 0 || keys[length - 1] === (INDEXES[length - 1] ?? String(length - 1)));
 }
 
 function writeArray(whole: readonly unknown[]): void {

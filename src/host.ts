@@ -24,6 +24,7 @@ interface Host {
   readonly AbortSignal: (new () => AbortSignal) & { any(signals: Iterable<AbortSignal>): AbortSignal };
   readonly DOMException: new (message?: string, name?: string) => DOMException;
   readonly URL: new (url: string, base?: string | URL) => URL;
+  structuredClone<T>(value: T): T;
 }
 
 const host = globalThis as unknown as Partial<Host>;
@@ -182,3 +183,5 @@ export const AbortController: Host["AbortController"] = host.AbortController ?? 
 export const AbortSignal: Host["AbortSignal"] = host.AbortSignal ?? PlainSignal as unknown as Host["AbortSignal"];
 export const DOMException: Host["DOMException"] = host.DOMException ?? PlainException as unknown as Host["DOMException"];
 export const URL: Host["URL"] = host.URL ?? NoUrl as unknown as Host["URL"];
+/** Null where there is none. */
+export const structuredClone: Host["structuredClone"] | null = host.structuredClone ?? null;

@@ -359,6 +359,22 @@ test("of an element that is read again otherwise, the first reading arrives", ()
   }
 });
 
+test("arrays of every length keep their holes, and what has a name", () => {
+  const kinds: ((i: number) => unknown)[] = [(i) => i, (i) => i + 0.5, (i) => `text ${i % 9}`, (i) => ({ i }), () => undefined];
+  for (const length of [0, 1, 5, 17, 100, 9_000]) {
+    for (const kind of kinds) {
+      const whole = Array.from({ length }, (_, i) => kind(i));
+      const named = Object.assign([...whole], { unit: "ms" });
+      const holed = [...whole];
+      delete holed[length >> 1];
+      // As many names as elements.
+      const both = Object.assign([...holed], { unit: "ms" });
+      for (const array of [whole, named, holed, both, Object.freeze([...whole])]) same(array, round(array));
+      same(whole, round(new Proxy(whole, {})));
+    }
+  }
+});
+
 test("values as deep as memory allows arrive", () => {
   for (
     const wrap of [
