@@ -114,7 +114,7 @@ export function command(plan: StartPlan, facts: ParentFacts, birth: string): { p
     const { permissions, memory } = plan, listed = permissions === "none" || permissions === "inherit" ? [] : permissions;
     const given = listed.map((flag) => flag.startsWith("-") ? flag : `--${flag}`);
     if (permissions === "inherit") args.push(...facts.permissions());
-    else if (memory?.isNeeded && !given.some((flag) => /^(--allow-(ffi|all)\b|-A$)/.test(flag))) {
+    else if (memory?.isNeeded && !given.some((flag) => /^(--allow-(ffi|all)|-A)$/.test(flag))) {
       throw new UnsupportedError(
         `Cannot give ${plan.name} these permissions: it shares memory with this program, which takes "allow-ffi"; add that, or run the program itself without --allow-ffi`,
       );
