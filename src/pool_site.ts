@@ -20,19 +20,19 @@ export function sited<T>(error: T, site: Error | null): T {
   return error;
 }
 
-/** Where the library is: in a package, all in one folder. Bundles may not know, and would take `new URL` for a file to bring along. */
-const OWN = ownFolders();
+/** Where the library is: in a package, in one folder and its entry. Bundles may not know, and would take `new URL` for a file to bring along. */
+const OWN = ownPlaces();
 
-function ownFolders(): string[] {
+function ownPlaces(): string[] {
   const url: string | undefined = import.meta.url;
-  const folder = url?.replace(/[^/]*$/, "");
-  return folder === undefined ? [] : [folder, folder.replace(/[^/]*\/$/, "adapters/")];
+  const folder = url?.replace(/[^/]*$/, ""), root = folder?.replace(/[^/]*\/$/, "");
+  return folder === undefined ? [] : [folder, `${root}adapters/`, `${root}mod.`];
 }
 
 /** Whether a line of a stack is the library's own. */
 function isOwn(line: string): boolean {
   const path = /[( ](\/[^)]*)/.exec(line)?.[1];
-  return OWN.some((folder) => line.includes(folder) || path !== undefined && `file://${encodeURI(path)}`.startsWith(folder));
+  return OWN.some((place) => line.includes(place) || path !== undefined && `file://${encodeURI(path)}`.startsWith(place));
 }
 
 /** Where somebody called the library, as a line of the stack has it. */
