@@ -80,6 +80,19 @@ export async function buildNpm(directory: string): Promise<string> {
   }
 }
 
+/** Builds the package, and makes a directory what npm would install. */
+export async function unpackNpm(directory: string): Promise<void> {
+  const work = await Deno.makeTempDir({ prefix: "polyproc-npm-" });
+  try {
+    const tarball = await buildNpm(work);
+    await Deno.remove(directory, { recursive: true }).catch(() => {});
+    await Deno.mkdir(directory, { recursive: true });
+    await run(["tar", "-xzf", tarball, "--strip-components=1"], directory);
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
 /** Copies what the package is made of. */
 async function stage(source: string, { name, version, license }: Manifest): Promise<void> {
   await Deno.mkdir(source);

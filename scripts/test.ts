@@ -10,7 +10,8 @@
  * @module
  */
 
-import { findRuntimes, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
+import { unpackNpm } from "./build_npm.ts";
+import { findRuntimes, PACKAGE, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
 import { endPrograms, type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
 /** One more than there are processors in CI: tests also wait for times to pass. */
 const AT_ONCE = 3;
@@ -117,6 +118,7 @@ if (missing.length > 0 && Deno.env.has("CI")) {
   tell("every runtime is there", { passed: 0, skipped: [], failures: missing.map((reason) => `FAIL - ${reason}`), seconds: 0 });
 }
 if (filters.length === 0) tell("format, lint, types, fence, documentation", await check());
+if (found.some(({ packaged }) => packaged)) await unpackNpm(PACKAGE);
 const programs = files.flatMap((file) => programsOf(file, found, quick));
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let program = programs.shift(); program !== undefined; program = programs.shift()) {

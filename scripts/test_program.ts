@@ -30,6 +30,9 @@ export interface Outcome {
   readonly seconds: number;
 }
 
+/** What reaches behind the public interface. */
+const SOURCES = /from "(?:\.\.\/src\/|\.\.\/adapters\/|\.\/faults\.ts)/;
+const PACKAGED = `--import ${new URL("packaged.mjs", import.meta.url).href}`;
 const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 /** Beyond a test's own deadline: then not even the event loop runs any more. */
 const GRACE_MS = 15_000;
@@ -103,6 +106,8 @@ export async function runProgram(program: Program, names: readonly string[], ver
   const { file, runtime, variant } = program;
   const start = performance.now(), before = sharedMemoryFiles(), report = new Report();
   const mark = crypto.randomUUID(), temporary = await Deno.makeTempDir({ prefix: "polyproc-tests-" });
+  const isPackaged = runtime.packaged && !SOURCES.test(await Deno.readTextFile(`${ROOT}tests/${file}`));
+  const options = [runtime.env?.NODE_OPTIONS, isPackaged ? PACKAGED : undefined].filter((one) => one !== undefined);
   const child = new Deno.Command(runtime.path, {
     args: [...(variant.args ?? runtime.args), `tests/${file}`, ...names],
     cwd: ROOT,
@@ -112,6 +117,7 @@ export async function runProgram(program: Program, names: readonly string[], ver
       NODE_COMPILE_CACHE: `${ROOT}node_modules/.cache/node`,
       ...runtime.env,
       ...variant.env,
+      ...(options.length > 0 && { NODE_OPTIONS: options.join(" ") }),
       POLYPROC_TEST_STARTS: "1",
       POLYPROC_TEST_MARK: mark,
       TMPDIR: temporary,

@@ -1,15 +1,44 @@
 /** Locks, values, arrays and the rest shared by processes on Node, Deno and Bun at once. */
-// run: on=node26,bun,deno
+// run: on=node26,bun,deno with=off,no-ffi
 import { assert } from "chai";
-import type * as mp from "../mod.ts";
+import * as mp from "../mod.ts";
 import * as work from "./fixtures/mixed.ts";
+import * as pools from "./fixtures/pool.ts";
+import * as processes from "./fixtures/process.ts";
+import { eachMethod } from "./harness.ts";
+import { withPool } from "./pools.ts";
 import { eachShared } from "./shared.ts";
-import { isPending, RUNTIMES } from "./timing.ts";
+import { fails, isPending, RUNTIMES } from "./timing.ts";
 
+const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const options = { methods: ["process"], timeoutMs: 60_000 } as const;
 
 async function joined(children: readonly mp.Process[]): Promise<void> {
   for (const child of children) assert.equal(await child.join(), 0, child.name);
+}
+
+eachShared("a child on any runtime knows what it is, and its error arrives as what it was", async (ctx) => {
+  const queue = new ctx.Queue<[mp.StartMethod, boolean, string]>();
+  for (const runtime of RUNTIMES) {
+    const child = new ctx.Process({ target: processes.reportMethod, args: [queue], runtime }).start();
+    const [method, isMain, name] = await queue.get();
+    assert.deepEqual([method, isMain, name.split(" ")[0]], ["process", false, runtime]);
+    assert.equal(await child.join(), 0);
+    const broken = new ctx.Process({ target: processes.fail, args: ["registered"], runtime, stdio: "ignore" }).start();
+    assert.equal(await broken.join(), 1);
+    assert.instanceOf(broken.error, processes.Teapot);
+  }
+}, options);
+
+for (const runtime of RUNTIMES) {
+  eachMethod(`workers may be on ${runtime}`, (ctx) =>
+    withPool(ctx, { processes: 2, runtime }, async (pool) => {
+      assert.match(await pool.apply(pools.runtime), new RegExp(`^${runtime}`));
+      assert.deepEqual(await pool.map(pools.squareLater, range(40)), range(40).map((n) => n ** 2));
+      assert.equal((await fails(() => pool.apply(pools.failIfOdd, [3]), pools.OddError)).message, "3 is odd");
+      assert.equal((await fails(() => pool.apply(pools.exit, [3]), mp.WorkerDiedError) as mp.WorkerDiedError).exitcode, 3);
+      assert.equal(await pool.apply(pools.square, [3]), 9);
+    }), options);
 }
 
 eachShared("processes of all runtimes share a lock and an array, and lose nothing", async (ctx) => {

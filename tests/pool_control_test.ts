@@ -521,17 +521,6 @@ eachMethod("a worker may have a pool of its own, daemonic as it is", (ctx) =>
     assert.deepEqual(all, [{ daemon: true, sum: 5 }, { daemon: true, sum: 14 }]);
   }), { follows: true });
 
-for (const runtime of ["node", "deno", "bun"] as const) {
-  eachMethod(`workers may be on ${runtime}`, (ctx) =>
-    withPool(ctx, { processes: 2, runtime }, async (pool) => {
-      assert.match(await pool.apply(work.runtime), new RegExp(`^${runtime}`));
-      assert.deepEqual(await pool.map(work.squareLater, range(40)), range(40).map((n) => n ** 2));
-      assert.equal((await fails(() => pool.apply(work.failIfOdd, [3]), work.OddError)).message, "3 is odd");
-      assert.equal((await fails(() => pool.apply(work.exit, [3]), mp.WorkerDiedError) as mp.WorkerDiedError).exitcode, 3);
-      assert.equal(await pool.apply(work.square, [3]), 9);
-    }), { methods: ["process"] });
-}
-
 eachMethod("workers give way to others as they are asked to", (ctx) =>
   withPool(ctx, { processes: 1, nice: 7 }, async (pool) => {
     assert.equal(await pool.apply(work.niceness), 7);

@@ -11,7 +11,6 @@ type Child = mp.Process;
 
 const TERM = -15, KILL = -9, INT = -2;
 const OWN_THREAD: mp.StartMethod[] = ["process", "thread"];
-const RUNTIMES: mp.RuntimeName[] = ["node", "deno", "bun"];
 
 /** How a process stands, apart from its name. */
 function state(child: Child) {
@@ -472,20 +471,6 @@ test("environment, directory and arguments of the runtime are the child's own", 
   assert.equal(await child.join(), 0);
   assert.isUndefined(process.env.POLYPROC_TESTED);
 }, { needs: (can) => can.startMethods.includes("process") ? needsMemory(can) : "no processes" });
-
-for (const runtime of RUNTIMES) {
-  test(`a child runs on ${runtime}`, async () => {
-    const ctx = mp.getContext("process");
-    const queue = new ctx.Queue();
-    const child = new ctx.Process({ target: work.reportMethod, args: [queue], runtime }).start();
-    const [method, isMain, name] = await queue.get() as [string, boolean, string];
-    assert.deepEqual([method, isMain, name.split(" ")[0]], ["process", false, runtime]);
-    assert.equal(await child.join(), 0);
-    const broken = new ctx.Process({ target: work.fail, args: ["registered"], runtime, stdio: "ignore" }).start();
-    assert.equal(await broken.join(), 1);
-    assert.instanceOf(broken.error, work.Teapot);
-  }, { needs: (can) => can.startMethods.includes("process") ? needsMemory(can) : "no processes" });
-}
 
 test("a runtime that cannot be executed rejects the join", async () => {
   for (const join of ["join", "joinSync"] as const) {
