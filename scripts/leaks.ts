@@ -37,11 +37,26 @@ export function sharedMemoryFiles(): Set<string> {
   }
 }
 
+/** Whether some process has it open or mapped: another program's tests run meanwhile. */
+function isUsed(name: string): boolean {
+  const path = `/dev/shm/${name}`;
+  for (const { name: pid } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      if (Deno.readTextFileSync(`/proc/${pid}/maps`).includes(` ${path}\n`)) return true;
+      for (const { name: fd } of Deno.readDirSync(`/proc/${pid}/fd`)) if (Deno.readLinkSync(`/proc/${pid}/fd/${fd}`) === path) return true;
+    } catch {
+      // It is gone, or somebody else's.
+    }
+  }
+  return false;
+}
+
 /** Everything that a program left, a little after its end; what still runs is killed. */
 export async function leaks(mark: string, session: number, temporary: string, before: ReadonlySet<string>): Promise<string[]> {
   const look = () => [
     ...processesOf(mark, session).map(({ pid, command }) => `process ${pid} still runs: ${command}`),
-    ...[...sharedMemoryFiles()].filter((name) => !before.has(name)).map((name) => `/dev/shm/${name}`),
+    ...[...sharedMemoryFiles()].filter((name) => !before.has(name) && !isUsed(name)).map((name) => `/dev/shm/${name}`),
     ...[...Deno.readDirSync(temporary)].filter(({ name }) => !CACHES.test(name)).map(({ name }) => `in the temporary directory: ${name}`),
   ];
   const end = performance.now() + SETTLE_MS;

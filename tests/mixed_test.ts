@@ -5,6 +5,7 @@ import * as mp from "../mod.ts";
 import * as work from "./fixtures/mixed.ts";
 import * as pools from "./fixtures/pool.ts";
 import * as processes from "./fixtures/process.ts";
+import { write } from "./fixtures/shared_memory.ts";
 import { eachMethod } from "./harness.ts";
 import { withPool } from "./pools.ts";
 import { eachShared } from "./shared.ts";
@@ -27,6 +28,18 @@ eachShared("a child on any runtime knows what it is, and its error arrives as wh
     const broken = new ctx.Process({ target: processes.fail, args: ["registered"], runtime, stdio: "ignore" }).start();
     assert.equal(await broken.join(), 1);
     assert.instanceOf(broken.error, processes.Teapot);
+  }
+}, options);
+
+eachShared("a named block is the same on all runtimes", async (ctx) => {
+  for (const runtime of RUNTIMES) {
+    const block = new mp.SharedMemory({ create: true, size: 10 }), other = new mp.SharedMemory({ create: true, size: 10 });
+    assert.equal(await new ctx.Process({ target: write, args: [block, other.name], runtime }).start().join(), 0);
+    assert.equal(new TextDecoder().decode(block.buf.slice(0, 5)), "HELLO");
+    for (const one of [block, other]) {
+      one.close();
+      one.unlink();
+    }
   }
 }, options);
 

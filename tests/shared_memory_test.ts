@@ -79,12 +79,11 @@ test("a block is seen by whoever opens it by name, and by whoever is given it", 
   remove(other);
 });
 
-test("threads and children on other runtimes see it too", async () => {
-  for (const start of [{ method: "thread" }, { method: "process", runtime: "node" }, { method: "process", runtime: "bun" }] as const) {
-    const ctx = mp.getContext(start.method);
+test("threads and processes see it too", async () => {
+  for (const method of ["thread", "process"] as const) {
+    const ctx = mp.getContext(method);
     const block = new mp.SharedMemory({ create: true, size: 10 }), other = new mp.SharedMemory({ create: true, size: 10 });
-    const runtime = "runtime" in start ? { runtime: start.runtime } : {};
-    assert.equal(await new ctx.Process({ target: work.write, args: [block, other.name], ...runtime }).start().join(), 0);
+    assert.equal(await new ctx.Process({ target: work.write, args: [block, other.name] }).start().join(), 0);
     assert.equal(new TextDecoder().decode(block.buf.slice(0, 5)), "HELLO");
     remove(block);
     remove(other);
