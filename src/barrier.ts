@@ -371,8 +371,7 @@ function makePlace(parties: unknown, options: BarrierOptions, home: Home): Place
     throw new RangeError(`Cannot make a barrier: parties must be a whole number from 1 on, it is ${parties}`);
   }
   check(options, BARRIER_OPTIONS, "make a barrier");
-  const { BARRIER_WORDS: words } = L;
-  return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, byteLength: words * 4, words }, ({ words, at }) => {
+  return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, words: L.BARRIER_WORDS }, ({ words, at }) => {
     words[at + L.BARRIER_PARTIES] = parties;
   });
 }

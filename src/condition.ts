@@ -85,10 +85,9 @@ export class Condition implements SharedObject {
     if (home !== undefined && !(home instanceof Place)) checkHome(home, "make the condition");
     const where = home instanceof Place ? home.home : lock?.[INSIDE].home ?? home ?? defaultHome();
     this.#lock = lock ?? new Lock(where);
-    const { CONDITION_WORDS: words } = L;
     this.#place = home instanceof Place
       ? home
-      : Place.make(where, { what: "the condition", kind: L.KIND_CONDITION, byteLength: words * 4, words });
+      : Place.make(where, { what: "the condition", kind: L.KIND_CONDITION, words: L.CONDITION_WORDS });
     this.#waiters = this.#place.waitSet(L.CONDITION_WAITERS);
   }
 

@@ -43,9 +43,7 @@ export class Event implements SharedObject {
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(home: Home | Place = defaultHome()) {
-    this.#place = home instanceof Place
-      ? home
-      : Place.make(home, { what: "the event", kind: L.KIND_EVENT, byteLength: L.EVENT_WORDS * 4, words: L.EVENT_WORDS });
+    this.#place = home instanceof Place ? home : Place.make(home, { what: "the event", kind: L.KIND_EVENT, words: L.EVENT_WORDS });
     this.#waiters = this.#place.waitSet(L.EVENT_WAITERS);
   }
 

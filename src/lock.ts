@@ -81,9 +81,7 @@ abstract class AnyLock extends Acquirable {
 
   protected constructor(home: Home | Place) {
     super(
-      home instanceof Place
-        ? home
-        : Place.make(home, { what: "the lock", kind: L.KIND_LOCK, byteLength: L.LOCK_WORDS * 4, words: L.LOCK_WORDS }),
+      home instanceof Place ? home : Place.make(home, { what: "the lock", kind: L.KIND_LOCK, words: L.LOCK_WORDS }),
       L.LOCK_WAITERS,
       L.LOCK_TURN,
     );

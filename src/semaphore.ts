@@ -212,7 +212,7 @@ function make(home: Home, kind: number, words: number, value: unknown): Place {
   if (!Number.isInteger(value) || value < 0 || value > MOST) {
     throw new RangeError(`Cannot make a semaphore: value must be a whole number from 0 to ${MOST}, it is ${value}`);
   }
-  return Place.make(home, { what: "the semaphore", kind, byteLength: words * 4, words }, ({ words, at }) => {
+  return Place.make(home, { what: "the semaphore", kind, words }, ({ words, at }) => {
     words[at + L.SEMAPHORE_VALUE] = value;
     if (kind === L.KIND_BOUNDED) words[at + L.BOUNDED_LIMIT] = value;
   });
