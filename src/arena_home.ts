@@ -175,7 +175,6 @@ registerKind(L.KIND_PIPE, {
     }
     me.heap.freeInside(pipe);
   },
-  repair() {},
   changed(me, pipe) {
     for (let from = 0; from < 2; from++) {
       const ring = directionBlock(me, pipe, from);

@@ -406,11 +406,8 @@ function enterBarrier(me: Participant, words: Int32Array, at: number): void {
 }
 
 registerKind(L.KIND_BARRIER, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
+  repair(me, words, at, dead) {
+    const slot = dead & L.IDENT_SLOT_MASK;
     unregister(words, at + L.BARRIER_WAITERS, slot);
     enterBarrier(me, words, at);
     unregister(words, at + L.BARRIER_MONITOR + L.MONITOR_WAITERS, slot);
@@ -423,7 +420,6 @@ registerKind(L.KIND_BARRIER, {
     words[at + L.BARRIER_BROKEN + slot] = 0;
     leave(words, at + L.BARRIER_MONITOR, me.parker);
   },
-  changed() {},
 });
 
 function broken(why: string): BrokenBarrierError {

@@ -139,11 +139,5 @@ export class Event implements SharedObject {
 registerHandle(EVENT, (words, context) => new Event(Place.receive(words, context, "the event")));
 
 registerKind(L.KIND_EVENT, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const at = me.arena.wordIndex(block.offset);
-    unregister(me.arena.window(block.offset).words, at + L.EVENT_WAITERS, dead & L.IDENT_SLOT_MASK);
-  },
-  changed() {},
+  repair: (_me, words, at, dead) => void unregister(words, at + L.EVENT_WAITERS, dead & L.IDENT_SLOT_MASK),
 });

@@ -20,21 +20,22 @@ const LOOK_AROUND = 64;
 
 /** What the arena must know of a kind of shared object. All are called inside the heap's monitor. */
 export interface Kind {
-  /** How many holdings stand at the start of its payload; the object lives while one of them is held. */
+  /** How many holdings stand at the start of its payload; the object lives while one of them is held. By default one. */
   readonly holdings: number;
-  /** Gives back all that it consists of, its own block included. */
+  /** Gives back all that it consists of, its own block included. By default it is that block. */
   destroy(me: Participant, block: Block): void;
-  /** Puts in order what `dead` left half done in it. */
-  repair(me: Participant, block: Block, dead: number): void;
-  /** Holders changed: wakes whoever waits for that. */
+  /** Puts in order what `dead` left half done in it: by default nothing. @param at Index of its first word. */
+  repair(me: Participant, words: Int32Array, at: number, dead: number): void;
+  /** Holders changed: wakes whoever waits for that. By default nobody does. */
   changed(me: Participant, block: Block): void;
 }
 
 const KINDS = new Map<number, Kind>();
+const USUAL: Kind = { holdings: 1, destroy: (me, block) => me.heap.freeInside(block), repair() {}, changed() {} };
 
 /** Makes a kind of shared object known. */
-export function registerKind(number: number, kind: Kind): void {
-  KINDS.set(number, kind);
+export function registerKind(number: number, kind: Partial<Kind>): void {
+  KINDS.set(number, { ...USUAL, ...kind });
 }
 
 /** One participant's part in an arena. */
@@ -262,7 +263,9 @@ export class Participant {
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_DEAD);
       unregister(arena.head, L.HEAP_LOCK + L.MONITOR_WAITERS, slot);
       const blocks = heap.blocks();
-      for (const block of blocks) KINDS.get(block.kind)?.repair(this, block, ident);
+      for (const { kind, offset } of blocks) {
+        KINDS.get(kind)?.repair(this, arena.window(offset).words, arena.wordIndex(offset), ident);
+      }
       for (const block of blocks) {
         if (block.owner === ident) heap.freeInside(block);
         if (!heap.isCurrent(block)) continue;

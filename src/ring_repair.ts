@@ -86,9 +86,7 @@ export function destroyRing(me: Participant, block: Block): void {
 }
 
 /** Kind.repair of rings. */
-function repairRing(me: Participant, block: Block, dead: number): void {
-  const { words } = me.arena.window(block.offset);
-  const at = me.arena.wordIndex(block.offset);
+function repairRing(me: Participant, words: Int32Array, at: number, dead: number): void {
   for (const side of [L.RING_PUT, L.RING_GET]) {
     if (!takeOver(words, at + side + L.SIDE_MONITOR, me.parker, dead)) continue;
     if (side === L.RING_PUT) repairPut(me, words, at + side, true);
@@ -112,5 +110,5 @@ export function wakeRing(me: Participant, block: Block): void {
   for (const set of WAIT_SETS) me.parker.wakeAll(words, at + set);
 }
 
-registerKind(L.KIND_RING, { holdings: 1, destroy: destroyRing, repair: repairRing, changed: () => {} });
-registerKind(L.KIND_DIRECTION, { holdings: 0, destroy: destroyRing, repair: repairRing, changed: () => {} });
+registerKind(L.KIND_RING, { destroy: destroyRing, repair: repairRing });
+registerKind(L.KIND_DIRECTION, { holdings: 0, destroy: destroyRing, repair: repairRing });

@@ -240,21 +240,12 @@ function recount(me: Participant, words: Int32Array, at: number): void {
 }
 
 registerKind(L.KIND_SEMAPHORE, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const at = me.arena.wordIndex(block.offset);
-    unregister(me.arena.window(block.offset).words, at + L.SEMAPHORE_WAITERS, dead & L.IDENT_SLOT_MASK);
-  },
-  changed() {},
+  repair: (_me, words, at, dead) => void unregister(words, at + L.SEMAPHORE_WAITERS, dead & L.IDENT_SLOT_MASK),
 });
 
 registerKind(L.KIND_BOUNDED, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
+  repair(me, words, at, dead) {
+    const slot = dead & L.IDENT_SLOT_MASK;
     unregister(words, at + L.SEMAPHORE_WAITERS, slot);
     enterBounded(me, words, at);
     unregister(words, at + L.BOUNDED_MONITOR + L.MONITOR_WAITERS, slot);
@@ -264,5 +255,4 @@ registerKind(L.KIND_BOUNDED, {
     }
     leave(words, at + L.BOUNDED_MONITOR, me.parker);
   },
-  changed() {},
 });
