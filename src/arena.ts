@@ -101,6 +101,11 @@ export class Arena {
     return (offset % WINDOW_BYTES) >>> 2;
   }
 
+  /** The words from the one at `offset` on: those of its window, and the index that it has there. */
+  wordsAt(offset: number): { readonly words: Int32Array; readonly at: number } {
+    return { words: this.window(offset).words, at: this.wordIndex(offset) };
+  }
+
   /** Index in `window(offset).bytes` of the byte at `offset`. */
   byteIndex(offset: number): number {
     return offset % WINDOW_BYTES;

@@ -77,7 +77,8 @@ export class Participant {
   /** Makes `ident` a holder. For those inside the heap's monitor. @param holding Byte offset of the holding. */
   holdInside(holding: number, ident: number = this.ident): void {
     const slot = ident & L.IDENT_SLOT_MASK;
-    Atomics.or(this.arena.window(holding).words, this.arena.wordIndex(holding) + L.HOLDERS + (slot >> 5), 1 << (slot & 31));
+    const { words, at } = this.arena.wordsAt(holding);
+    Atomics.or(words, at + L.HOLDERS + (slot >> 5), 1 << (slot & 31));
   }
 
   /** Makes `ident` a holder, unless the object is gone. False then. */
@@ -130,10 +131,9 @@ export class Participant {
     this.heap.exclusively(() => {
       if (!this.heap.isCurrent(block)) return;
       const holding = holdingOf(block, index);
-      const { words } = this.arena.window(holding);
-      const at = this.arena.wordIndex(holding) + L.TICKETS;
+      const { words, at } = this.arena.wordsAt(holding);
       for (let i = 0; i < L.TICKET_COUNT; i++) {
-        const ticket = at + i * L.TICKET_WORDS;
+        const ticket = at + L.TICKETS + i * L.TICKET_WORDS;
         // So that it does not come to life again when the sequence numbers have gone round.
         if (words[ticket] !== 0 && !this.#isLive(words, ticket)) words[ticket] = 0;
       }
@@ -144,9 +144,9 @@ export class Participant {
   /** {@linkcode Participant.release} for those inside. */
   releaseInside(block: Block, index: number, slot: number): void {
     const holding = holdingOf(block, index);
-    const { words } = this.arena.window(holding);
+    const { words, at } = this.arena.wordsAt(holding);
     const bit = 1 << (slot & 31);
-    if ((Atomics.and(words, this.arena.wordIndex(holding) + L.HOLDERS + (slot >> 5), ~bit) & bit) !== 0) this.holdersChanged(block);
+    if ((Atomics.and(words, at + L.HOLDERS + (slot >> 5), ~bit) & bit) !== 0) this.holdersChanged(block);
   }
 
   /** Destroys the object if nobody holds it, or else says that its holders changed. For those inside. */
@@ -164,16 +164,14 @@ export class Participant {
 
   /** Whether anybody holds it, or it is on its way. The dead hold until they are buried. */
   isHeld(holding: number): boolean {
-    const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding);
+    const { words, at } = this.arena.wordsAt(holding);
     // Holders last: a receiver becomes one before its message counts as read.
     return this.#hasTicket(words, at) || this.hasHolder(holding);
   }
 
   /** Whether a participant holds it. */
   hasHolder(holding: number): boolean {
-    const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding);
+    const { words, at } = this.arena.wordsAt(holding);
     for (let i = 0; i < L.SLOT_COUNT / 32; i++) {
       if (Atomics.load(words, at + L.HOLDERS + i) !== 0) return true;
     }
@@ -186,8 +184,7 @@ export class Participant {
    * @return False if it is in the unread messages of as many rings as can be written down.
    */
   addTicket(holding: number, ring: Block, sequence: number): boolean {
-    const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding) + L.TICKETS;
+    const { words, at } = this.arena.wordsAt(holding + L.TICKETS * 4);
     const units = ring.offset / L.UNIT;
     let free = -1;
     for (let ticket = at; ticket < at + L.TICKET_COUNT * L.TICKET_WORDS; ticket += L.TICKET_WORDS) {
@@ -305,8 +302,7 @@ export class Participant {
   /** Whether that message of a ring, or one before it, is unread. The last may never have been put: its sender died. */
   #isUnread(offset: number, serial: number, sequence: number): boolean {
     if (!this.heap.isCurrent({ offset, serial })) return false;
-    const { words } = this.arena.window(offset);
-    const at = this.arena.wordIndex(offset);
+    const { words, at } = this.arena.wordsAt(offset);
     const taken = Atomics.load(words, at + L.RING_GET + L.SIDE_SEQUENCE);
     const put = Atomics.load(words, at + L.RING_PUT + L.SIDE_SEQUENCE);
     return ((sequence - taken) | 0) >= 0 && ((put - taken) | 0) > 0;
