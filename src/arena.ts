@@ -44,7 +44,6 @@ export class Arena {
     head[L.VERSION_WORD] = L.VERSION;
     head[L.ARENA_ID] = id;
     (arena as { id: number }).id = id;
-    head[L.SIZE_UNITS] = memory.byteLength / L.UNIT;
     head[L.NEXT_SERIAL] = 1;
     // The heap begins as one free block of each size.
     for (let order = L.HEAP_ORDER, offset = L.HEAP_OFFSET; offset < memory.byteLength; offset *= 2, order++) {

@@ -234,10 +234,7 @@ export class Barrier implements SharedObject {
       Atomics.store(words, at + L.BARRIER_ARRIVED, index + 1);
       const isLast = index + 1 === this.parties;
       if (isLast && this.#action === null) nextRound(me, words, at);
-      else if (isLast) {
-        words[at + L.BARRIER_ACTOR] = me.ident;
-        Atomics.store(words, at + L.BARRIER_STATE, ACTING);
-      }
+      else if (isLast) Atomics.store(words, at + L.BARRIER_STATE, ACTING);
       return { round, index, isLast, leave: this.#leaving(round) };
     });
     if (arrival !== PENDING && arrival.isLast && this.#action === null) me.parker.wakeAll(this.#waiters.words, this.#waiters.at);
