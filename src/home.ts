@@ -21,7 +21,7 @@ export interface Rules {
   refuseGet(flags: number, lookHard: boolean): void;
 }
 
-/** A ring's messages, as one participant uses them. */
+/** A ring's messages, as one participant uses them. What fails at once throws, also where there is a promise for the rest. */
 export interface MessagesLike {
   readonly size: number;
   readonly isFull: boolean;
