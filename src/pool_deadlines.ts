@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { limit, startClock } from "./clock.ts";
 import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import type { PoolCore } from "./pool_core.ts";
@@ -17,26 +17,17 @@ const IMPORT_MS = 10_000, IMPORT_LOOK_MS = 10;
 
 /** Gives a task up when its options say so; its `cleanUp` stops that. */
 export function watch(task: Task, core: PoolCore): void {
-  const { signal, timeout = Infinity, queueTimeout = Infinity } = task.job.options;
-  const stops: (() => void)[] = [];
-  if (signal !== undefined) {
-    const onAbort = () => core.cancel(task, signal.reason);
-    signal.addEventListener("abort", onAbort);
-    stops.push(() => signal.removeEventListener("abort", onAbort));
-  }
-  if (queueTimeout !== Infinity) stops.push(watchQueue(task, core, queueTimeout));
-  if (timeout !== Infinity) stops.push(watchRun(task, core, timeout));
-  task.cleanUp = () => {
-    for (const stop of stops) stop();
-  };
-}
-
-function watchQueue(task: Task, core: PoolCore, timeout: number): () => void {
-  const clock = startClock(timeout, () => {
+  const { signal, timeout = Infinity, queueTimeout } = task.job.options;
+  const late = () => {
     if (core.isRunning(task) || task.attempt > 1) return;
-    core.cancel(task, sited(new TimeoutError(`The task was not started within ${timeout} ms`), task.job.site));
-  });
-  return () => clock.stop();
+    core.cancel(task, sited(new TimeoutError(`The task was not started within ${queueTimeout} ms`), task.job.site));
+  };
+  const lift = limit({ timeout: queueTimeout, signal }, late, (reason) => core.cancel(task, reason));
+  const stop = timeout === Infinity ? null : watchRun(task, core, timeout);
+  task.cleanUp = () => {
+    lift();
+    stop?.();
+  };
 }
 
 function watchRun(task: Task, core: PoolCore, timeout: number): () => void {
