@@ -58,7 +58,8 @@ const NO_BUFFERS: readonly ArrayBuffer[] = [];
 /** Strings up to here are made from their character codes; beyond, a call into the engine is cheaper. */
 const LOOP_CHARACTERS = 48;
 const { fromCharCode } = String;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Made when it is needed first, as `host.ts` wants. */
+let utf8: InstanceType<typeof TextDecoder> | undefined;
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 const textBytes = new Uint8Array(4096);
@@ -458,6 +459,7 @@ function readLongString(kind: number): string {
   const copy = length <= textBytes.length ? textBytes.subarray(0, length) : new Uint8Array(length);
   copy.set(part(p, length));
   p += length;
+  utf8 ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {
     return utf8.decode(copy);
   } catch {

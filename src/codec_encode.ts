@@ -60,7 +60,8 @@ const LISTED = 16;
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 const { hasOwnProperty } = Object.prototype;
 const plain = Object.prototype;
-const utf8 = new TextEncoder();
+/** Made when it is needed first, as `host.ts` wants. */
+let utf8: InstanceType<typeof TextEncoder> | undefined;
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
@@ -345,7 +346,7 @@ function writeLongString(value: string): void {
   buf[pos++] = ASCII;
   writeLength(length);
   const body = pos;
-  const { written } = utf8.encodeInto(value, buf.subarray(body));
+  const { written } = (utf8 ??= new TextEncoder()).encodeInto(value, buf.subarray(body));
   pos = body + written;
   if (written === length) return;
   if (value.isWellFormed()) {
