@@ -18,11 +18,10 @@ import { address, cargoKey, FAILED, messageOf, readApart, WITH_CARGO } from "./p
 import { type OnResult, Stream } from "./pool_stream.ts";
 import { SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerNews, WorkerOrders, WorkerRules } from "./pool_worker.ts";
-import { WORKER } from "./pool_entry.ts";
 import { SimpleQueue } from "./queue.ts";
 import type { Ring } from "./ring.ts";
 import { SharedBlock } from "./shared_block.ts";
-import type { TargetSpec, TaskReference } from "./target.ts";
+import { ownTask, type TargetSpec, type TaskReference } from "./target.ts";
 import { throwAside } from "./throw_aside.ts";
 
 /** Who hears what comes back. */
@@ -100,7 +99,7 @@ export interface Route {
 
 /** See above. */
 export class SharedRoute implements Route {
-  readonly worker: TaskReference = WORKER;
+  readonly worker: TaskReference = ownTask("pool worker");
   readonly #me: Participant;
   readonly #home: Home;
   readonly #tasks: SimpleQueue;
