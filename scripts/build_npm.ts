@@ -44,8 +44,12 @@ const KEYWORDS = [
   "edge",
 ];
 
-/** What a bundler may leave out where it is not used, by a class in each: nobody gets one from elsewhere. */
-const APART: Readonly<Record<string, string>> = { "src/pool.js": "Pool", "src/executor.js": "ProcessPoolExecutor" };
+/**
+ * Modules that a bundler may leave out where they are not used, with those that only they need: nobody gets anything of theirs from elsewhere, but for named blocks, and browsers have none of these.
+ */
+const APART = ["pool", "executor", "pool_core", "shared_memory_manager"].map((name) => `src/${name}.js`);
+/** A class in each of the files that come of them. */
+const APART_CLASSES = ["Pool", "ProcessPoolExecutor", "ImapIterator", "PoolCore", "PoolWorker", "SharedMemoryManager"];
 
 /** What the README leads to: the package has no other place for it. */
 const PAGES = ["docs", "examples", "bench/RESULTS.md", "bench/charts"];
@@ -106,7 +110,7 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
  * their URL: what was in a directory of the package's root is in one still.
  */
 async function bundle(directory: string, bundled: string): Promise<void> {
-  const entries = ["mod.js", ...Object.keys(APART), ...INSIDE.map((path) => path.replace(".ts", ".js"))];
+  const entries = ["mod.js", ...APART, ...INSIDE.map((path) => path.replace(".ts", ".js"))];
   await run([
     `${ROOT}node_modules/esbuild/bin/esbuild`,
     ...entries,
@@ -211,13 +215,15 @@ async function complete(directory: string): Promise<void> {
 
 /** Its files but for those of {@linkcode APART}. */
 async function withEffects(directory: string): Promise<string[]> {
-  const files = ["./mod.js", "./browser/**"], apart: string[] = [], classes = Object.values(APART);
+  const files = ["./mod.js", "./browser/**"], apart: string[] = [];
   for await (const { name } of Deno.readDir(`${directory}/adapters`)) {
     if (!name.endsWith(".js")) continue;
     const text = await Deno.readTextFile(`${directory}/adapters/${name}`);
-    (classes.some((one) => new RegExp(`\\b${one}=class`).test(text)) ? apart : files).push(`./adapters/${name}`);
+    (APART_CLASSES.some((one) => new RegExp(`\\b${one}=class`).test(text)) ? apart : files).push(`./adapters/${name}`);
   }
-  if (apart.length !== classes.length) throw new Error(`Not each of ${classes.join(", ")} is in a file of its own: ${apart.join(", ")}`);
+  if (apart.length !== APART_CLASSES.length) {
+    throw new Error(`Not each of ${APART_CLASSES.join(", ")} is in a file of its own: ${apart.join(", ")}`);
+  }
   return files.sort();
 }
 
