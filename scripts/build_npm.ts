@@ -51,6 +51,9 @@ const APART = ["pool", "executor", "pool_core", "shared_memory_manager"].map((na
 /** A class in each of the files that come of them. */
 const APART_CLASSES = ["Pool", "ProcessPoolExecutor", "ImapIterator", "PoolCore", "PoolWorker", "SharedMemoryManager"];
 
+/** Where the classes stand whose names are seen. */
+const SEEN = ["mod.ts", "src/errors.ts", "src/codec_classes.ts"];
+
 /** What the README leads to: the package has no other place for it. */
 const PAGES = ["docs", "examples", "bench/RESULTS.md", "bench/charts"];
 
@@ -149,9 +152,10 @@ async function bundle(directory: string, bundled: string): Promise<void> {
 
 /**
  * Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. Classes that speak of themselves
- * get their own name back, which engines show.
+ * get their own name back, which engines show; whoever bundles the package has the names of those that users see.
  */
 async function nameFewer(directory: string): Promise<void> {
+  const sources = await Promise.all(SEEN.map((path) => Deno.readTextFile(`${ROOT}${path}`))), seen = new Set(sources.join().match(/\w+/g));
   const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0?target:");
   let count = 0;
   for (const inside of [directory, `${directory}/adapters`]) {
@@ -162,7 +166,9 @@ async function nameFewer(directory: string): Promise<void> {
       for (const [, own] of text.matchAll(/\b(\w+)=\s*class _\1\b/g)) text = text.replaceAll(new RegExp(`\\b_${own}\\b`, "g"), own);
       // Of declared functions, by themselves, or before or after others in a list.
       const declared = /__name\(\s*(\w+),\s*"\1"\),|,\s*__name\(\s*(\w+),\s*"\2"\)|__name\(\s*(\w+),\s*"\3"\);?/g;
-      await Deno.writeTextFile(`${inside}/${name}`, text.replace(every, few).replace(declared, ""));
+      const classes = /static\s*\{\s*__name\(\s*this,\s*"(\w+)"\s*\);?\s*\}/g;
+      text = text.replace(every, few).replace(declared, "").replace(classes, (all, name) => seen.has(name) ? all : "");
+      await Deno.writeTextFile(`${inside}/${name}`, text);
     }
   }
   if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
