@@ -8,6 +8,7 @@
  * @module
  */
 
+import { parseAst } from "rollup/parseAst";
 import { ROOT } from "./runtimes.ts";
 
 /** What `deno.json` says of the library. */
@@ -156,22 +157,46 @@ async function bundle(directory: string, bundled: string): Promise<void> {
  */
 async function nameFewer(directory: string): Promise<void> {
   const sources = await Promise.all(SEEN.map((path) => Deno.readTextFile(`${ROOT}${path}`))), seen = new Set(sources.join().match(/\w+/g));
-  const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0?target:");
-  let count = 0;
   for (const inside of [directory, `${directory}/adapters`]) {
     for await (const { name } of Deno.readDir(inside)) {
       if (!name.endsWith(".js")) continue;
       let text = await Deno.readTextFile(`${inside}/${name}`);
-      if (text.includes(every)) count++;
       for (const [, own] of text.matchAll(/\b(\w+)=\s*class _\1\b/g)) text = text.replaceAll(new RegExp(`\\b_${own}\\b`, "g"), own);
       // Of declared functions, by themselves, or before or after others in a list.
       const declared = /__name\(\s*(\w+),\s*"\1"\),|,\s*__name\(\s*(\w+),\s*"\2"\)|__name\(\s*(\w+),\s*"\3"\);?/g;
-      const classes = /static\s*\{\s*__name\(\s*this,\s*"(\w+)"\s*\);?\s*\}/g;
-      text = text.replace(every, few).replace(declared, "").replace(classes, (all, name) => seen.has(name) ? all : "");
-      await Deno.writeTextFile(`${inside}/${name}`, text);
+      await Deno.writeTextFile(`${inside}/${name}`, unnamed(text.replace(declared, ""), seen));
     }
   }
-  if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
+}
+
+/** What is looked at in a program's tree. */
+interface TreeNode {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly name?: string;
+  readonly value?: string;
+  readonly callee?: TreeNode;
+  readonly arguments?: readonly TreeNode[];
+  readonly body?: readonly { readonly expression?: TreeNode }[];
+}
+
+/** A text without the names of closures, and of classes that are not seen. */
+function unnamed(text: string, seen: ReadonlySet<string>): string {
+  const cuts: [start: number, end: number][] = [];
+  const walk = (tree: unknown) => {
+    if (typeof tree !== "object" || tree === null) return;
+    const node = tree as TreeNode, call = node.type === "StaticBlock" ? node.body![0]?.expression : node;
+    if (call?.callee?.name !== "__name") return Object.values(node).forEach(walk);
+    const [named, name] = call.arguments!;
+    if (call === node) walk(named);
+    if (call !== node && !seen.has(name.value!)) cuts.push([node.start, node.end]);
+    else if (named.type === "ArrowFunctionExpression") cuts.push([node.start, named.start], [named.end, node.end]);
+  };
+  walk(parseAst(text));
+  // From the end on, so that the places of the others stay.
+  for (const [start, end] of cuts.sort(([a], [b]) => b - a)) text = text.slice(0, start) + text.slice(end);
+  return text;
 }
 
 /** Tells bundlers again, since comments are gone, that what is imported by a name known only then is no module of theirs. */
