@@ -183,13 +183,13 @@ export class Crew {
       name: worker.process.name,
       pid: worker.process.pid,
       state: worker.state === "starting" ? "starting" : worker.state === "ending" ? "ending" : this.#isBusy(worker) ? "busy" : "idle",
-      tasks: this.#owner.route.tasksOf(worker.seat),
-      memory: this.#owner.route.memoryOf(worker.seat),
+      tasks: this.#owner.route.seats.tasksOf(worker.seat),
+      memory: this.#owner.route.seats.memoryOf(worker.seat),
     }));
   }
 
   #isBusy({ seat }: Worker): boolean {
-    return this.#owner.route.isBusy(seat);
+    return this.#owner.route.seats.isBusy(seat);
   }
 
   #start(): void {

@@ -31,13 +31,13 @@ export function watch(task: Task, core: PoolCore): void {
 }
 
 function watchRun(task: Task, core: PoolCore, timeout: number): () => void {
-  const { route } = core;
+  const { route } = core, { seats } = route;
   /** `seen`: which beginning; `begun`: when that was, by this thread's clock; `late`: of which one the time was up when that was looked at. */
   let clock: { stop(): void }, seen = NaN, begun = 0, late: number | null = null;
   const look = () => {
-    const seat = task.state === SENT ? route.runnerOf(task) : -1, began = seat < 0 ? NaN : route.beganAt(seat);
-    if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : route.ranFor(seat))];
-    const isImporting = seat >= 0 && route.isImporting(seat);
+    const seat = task.state === SENT ? route.runnerOf(task) : -1, began = seat < 0 ? NaN : seats.beganAt(seat);
+    if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : seats.ranFor(seat))];
+    const isImporting = seat >= 0 && seats.isImporting(seat);
     const left = seat < 0 ? timeout : (isImporting ? timeout + IMPORT_MS : timeout) - (performance.now() - begun);
     if (left > 0) clock = startClock(Math.min(Math.max(left, 1), isImporting ? IMPORT_LOOK_MS : LOOK_MS), look);
     else if (!Object.is(began, late)) {

@@ -50,8 +50,23 @@ export interface FunctionPlace {
   readonly byteLength: number;
 }
 
+/** What is known of the workers, by their seats. */
+export interface Seats {
+  isBusy(seat: number): boolean;
+  /** When a worker began what it runs: the same as long as it is that. */
+  beganAt(seat: number): number;
+  /** How long it has run that, in milliseconds. */
+  ranFor(seat: number): number;
+  /** Whether it still imports what that needs: then that begins anew. */
+  isImporting(seat: number): boolean;
+  /** How many tasks it has done. */
+  tasksOf(seat: number): number;
+  /** Memory that it uses, in bytes, as it said last; 0 if it did not. */
+  memoryOf(seat: number): number;
+}
+
 /** The words, as the owner and each worker see them. */
-export class PoolMemory {
+export class PoolMemory implements Seats {
   readonly #words: Int32Array;
   readonly #news: number;
   readonly #seats: number;

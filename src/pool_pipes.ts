@@ -10,6 +10,7 @@ import { HANDLE } from "./codec.ts";
 import { BrokenPipeError, EOFError } from "./errors.ts";
 import { type Home, SEND_ENCODED } from "./home.ts";
 import { AbortController, performance } from "./host.ts";
+import type { Seats } from "./pool_memory.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
 import { argumentsOf, FAILED, flagsOf } from "./pool_record.ts";
 import type { Listener, Route } from "./pool_shared.ts";
@@ -45,8 +46,9 @@ interface Seat {
 }
 
 /** See above. */
-export class PipeRoute implements Route {
+export class PipeRoute implements Route, Seats {
   readonly worker: TaskReference = ownTask("pipe worker");
+  readonly seats: Seats = this;
   readonly isDry = false;
   readonly #home: Home;
   readonly #listener: Listener;
