@@ -166,16 +166,7 @@ export class Participant {
   isHeld(holding: number): boolean {
     const { words, at } = this.arena.wordsAt(holding);
     // Holders last: a receiver becomes one before its message counts as read.
-    return this.#hasTicket(words, at) || this.hasHolder(holding);
-  }
-
-  /** Whether a participant holds it. */
-  hasHolder(holding: number): boolean {
-    const { words, at } = this.arena.wordsAt(holding);
-    for (let i = 0; i < L.SLOT_COUNT / 32; i++) {
-      if (Atomics.load(words, at + L.HOLDERS + i) !== 0) return true;
-    }
-    return false;
+    return this.#hasTicket(words, at) || hasHolder(words, at);
   }
 
   /**
@@ -314,6 +305,14 @@ interface Kept {
   readonly index: number;
   readonly ring: Block;
   readonly sequence: number;
+}
+
+/** Whether a participant holds it. */
+function hasHolder(words: Int32Array, at: number): boolean {
+  for (let i = 0; i < L.SLOT_COUNT / 32; i++) {
+    if (Atomics.load(words, at + L.HOLDERS + i) !== 0) return true;
+  }
+  return false;
 }
 
 function keyOf(block: Block, index: number): string {
