@@ -10,14 +10,28 @@ import { type BunSocket, BunSocketStream, type Connect } from "./bun_socket.ts";
 import { FramedPort } from "./channel.ts";
 import { SHARED_BYTES } from "../src/memory.ts";
 import { findExport } from "../src/target_search.ts";
-import { ChildProcess } from "./child_process.ts";
-import { cannotStart, command, type ParentFacts, readBirth, writeBirth } from "./command.ts";
+import { ChildProcess, startProcess } from "./child_process.ts";
+import { type ParentFacts, readBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
-import { type Mapped, threadExists } from "./mapped_memory.ts";
+import { threadExists } from "./mapped_memory.ts";
 import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, filesIn, follow, histogram, kill, onCrash, onInterrupt, publish, quietly, serve, standard } from "./standard.ts";
+import {
+  complain,
+  cores,
+  filesIn,
+  follow,
+  histogram,
+  kill,
+  onCrash,
+  onInterrupt,
+  ownThread,
+  publish,
+  quietly,
+  serve,
+  standard,
+} from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
@@ -136,23 +150,10 @@ const facts: ParentFacts = {
   env: (name) => process.env[name],
 };
 
-function startProcess(plan: StartPlan): Child {
-  const memory = plan.memory;
-  let fd = -1, path = "";
-  try {
-    if (memory !== null) fd = (memory.memory as Mapped).inherit(memory.slot);
-    const birthArgument = writeBirth({
-      channelFd: 3,
-      memory: memory === null ? null : { fd: 4, byteLength: memory.memory.byteLength },
-      parentPid: process.pid,
-      daemon: plan.daemon,
-      config: plan.runtime === "deno" ? facts.config() : null,
-      main: process.argv[1] ?? "",
-    });
-    const started = command(plan, facts, birthArgument);
-    path = started.path;
+function spawnChild(plan: StartPlan): Child {
+  return startProcess(plan, { pid: process.pid, sharing, facts, main: process.argv[1] ?? "" }, (path, args, fd) => {
     const { promise: ended, resolve } = Promise.withResolvers<Ending>();
-    const child = bun.spawn([path, ...started.args], {
+    const child = bun.spawn([path, ...args], {
       cwd: plan.cwd ?? process.cwd(),
       env: plan.env === undefined ? process.env : { ...process.env, ...plan.env },
       stdio: ["ignore", plan.stdio, plan.stdio, "pipe", ...(fd < 0 ? [] : [fd])],
@@ -172,15 +173,11 @@ function startProcess(plan: StartPlan): Child {
       ref: () => child.ref(),
       unref: () => child.unref(),
     }, sharing.parts);
-  } catch (error) {
-    return stillborn(path === "" ? error : cannotStart(plan, path, error));
-  } finally {
-    if (fd >= 0) sharing.parts!.foreign.libc.close(fd);
-  }
+  });
 }
 
 function start(kind: "process" | "thread", plan: StartPlan): Child {
-  if (kind === "process") return startProcess(plan);
+  if (kind === "process") return spawnChild(plan);
   try {
     return startThread(plan, {
       runtime: "bun",
@@ -199,21 +196,6 @@ function start(kind: "process" | "thread", plan: StartPlan): Child {
 
 let can: Capabilities | null = null;
 let at: ThreadId | null = null;
-
-function thread(): ThreadId {
-  if (at === null) {
-    let tid = process.pid;
-    if (!bun.isMainThread) {
-      try {
-        tid = Number(fs().readlinkSync("/proc/thread-self").split("/")[2]);
-      } catch {
-        tid = 0;
-      }
-    }
-    at = { pid: process.pid, tid };
-  }
-  return at;
-}
 
 /** Bun goes on after a rejection that nobody handled, and a thread then ends with 0. A child ends with 1 as on the other runtimes, unless the program handles rejections. */
 function onCrashOrRejection(hear: (error: unknown) => void): void {
@@ -250,7 +232,7 @@ export const adapter: Adapter = {
   },
   birth,
   cores: cores(),
-  thread,
+  thread: () => at ??= ownThread(bun.isMainThread),
   threadAlive(at) {
     const parts = process.platform === "linux" ? sharing.parts : null;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
@@ -285,16 +267,6 @@ export const adapter: Adapter = {
   get args() {
     return process.argv.slice(2);
   },
-  complain(line) {
-    if (bun.isMainThread || threadData?.stdio === "inherit") {
-      try {
-        fs().writeSync(2, line + "\n");
-        return;
-      } catch {
-        // A pipe that is full, or has no reader: the stream knows what to do.
-      }
-    }
-    process.stderr.write(line + "\n");
-  },
+  complain: (line) => complain(line, bun.isMainThread || threadData?.stdio === "inherit"),
   publish,
 };

@@ -4,9 +4,54 @@
  * @module
  */
 
-import type { Child, Ending, Port } from "../src/adapter.ts";
+import type { Child, Ending, Port, StartPlan } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
+import { cannotStart, command, type ParentFacts, writeBirth } from "./command.ts";
+import type { Mapped } from "./mapped_memory.ts";
 import { type Foreign, type SyscallNumbers, waitForProcess } from "./posix.ts";
+import type { Sharing } from "./sharing.ts";
+import { stillborn } from "./stillborn.ts";
+
+/** What starting one takes from the runtime. */
+export interface ProcessHost {
+  readonly pid: number;
+  readonly sharing: Sharing;
+  readonly facts: ParentFacts;
+  /** The user's main module. */
+  readonly main: string;
+}
+
+/**
+ * Starts a child, which finds its channel at descriptor 3 and its memory at 4.
+ *
+ * @param spawn Does that. It is given the descriptor of the memory too, −1 where there is none, which is closed afterwards.
+ */
+export function startProcess(
+  plan: StartPlan,
+  { pid, sharing, facts, main }: ProcessHost,
+  spawn: (path: string, args: string[], fd: number) => Child,
+): Child {
+  const { memory } = plan;
+  let fd = -1, path = "";
+  try {
+    if (memory !== null) fd = (memory.memory as Mapped).inherit(memory.slot);
+    const birth = writeBirth({
+      channelFd: 3,
+      memory: memory === null ? null : { fd: 4, byteLength: memory.memory.byteLength },
+      parentPid: pid,
+      daemon: plan.daemon,
+      config: (plan.runtime ?? facts.runtime) === "deno" ? facts.config() : null,
+      main,
+    });
+    const started = command(plan, facts, birth);
+    path = started.path;
+    return spawn(path, started.args, fd);
+  } catch (error) {
+    return stillborn(path === "" ? error : cannotStart(plan, path, error));
+  } finally {
+    if (fd >= 0) sharing.parts!.foreign.libc.close(fd);
+  }
+}
 
 /** What a runtime's spawn gives. */
 export interface Spawned {

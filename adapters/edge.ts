@@ -4,6 +4,7 @@
  * @module
  */
 
+import "../src/plain_host.ts";
 import type { Adapter, Capabilities } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
 import { bare, follows, noBlocks } from "./web.ts";

@@ -25,7 +25,21 @@ import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_v8.ts";
 import type { Foreign } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, filesIn, follow, histogram, kill, memoryUsed, onCrash, onInterrupt, publish, quietly, serve } from "./standard.ts";
+import {
+  complain,
+  cores,
+  filesIn,
+  follow,
+  histogram,
+  kill,
+  memoryUsed,
+  onCrash,
+  onInterrupt,
+  ownThread,
+  publish,
+  quietly,
+  serve,
+} from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, threadBirth } from "./threads.ts";
 
@@ -89,7 +103,6 @@ const facts: ParentFacts = {
 };
 
 function startProcess(plan: StartPlan): Child {
-  const main = process.argv[1] ?? "";
   return spawnChild(plan, {
     childProcess,
     signals: constants.signals,
@@ -97,8 +110,7 @@ function startProcess(plan: StartPlan): Child {
     env: process.env,
     sharing,
     facts,
-    main,
-
+    main: process.argv[1] ?? "",
     web: Readable.toWeb,
   });
 }
@@ -152,21 +164,6 @@ function capabilities(): Capabilities {
 
 let at: ThreadId | null = null;
 
-function thread(): ThreadId {
-  if (at === null) {
-    let tid = process.pid; // the main thread's
-    if (!threads.isMainThread) {
-      try {
-        tid = Number(fs.readlinkSync("/proc/thread-self").split("/")[2]);
-      } catch {
-        tid = 0;
-      }
-    }
-    at = { pid: process.pid, tid };
-  }
-  return at;
-}
-
 let main: string | null = null;
 
 function mainUrl(): string | null {
@@ -187,7 +184,7 @@ export const adapter: Adapter = {
   },
   birth,
   cores: cores(),
-  thread,
+  thread: () => at ??= ownThread(threads.isMainThread),
   threadAlive(at) {
     const parts = sharing.loaded;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
@@ -222,16 +219,6 @@ export const adapter: Adapter = {
   get args() {
     return process.argv.slice(2);
   },
-  complain(line) {
-    if (threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit") {
-      try {
-        fs.writeSync(2, line + "\n");
-        return;
-      } catch {
-        // A pipe that is full, or has no reader: the stream knows what to do.
-      }
-    }
-    process.stderr.write(line + "\n");
-  },
+  complain: (line) => complain(line, threads.isMainThread || (threads.workerData as { stdio?: string } | null)?.stdio === "inherit"),
   publish,
 };

@@ -8,44 +8,25 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { Child, Ending, StartPlan } from "../src/adapter.ts";
 import { FramedPort } from "./channel.ts";
-import { ChildProcess } from "./child_process.ts";
-import { cannotStart, command, type ParentFacts, writeBirth } from "./command.ts";
-import type { Mapped } from "./mapped_memory.ts";
+import { ChildProcess, type ProcessHost, startProcess } from "./child_process.ts";
+import { cannotStart } from "./command.ts";
 import { NodeSocketStream } from "./node_socket.ts";
-import type { Sharing } from "./sharing.ts";
 import { kill } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 
 /** What spawning takes from the runtime. */
-export interface SpawnHost {
+export interface SpawnHost extends ProcessHost {
   readonly childProcess: typeof import("node:child_process");
   readonly signals: Readonly<Record<string, number>>;
-  readonly pid: number;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly sharing: Sharing;
-  readonly facts: ParentFacts;
-  readonly main: string;
   /** `Readable.toWeb`. */
   web(stream: Readable): unknown;
 }
 
-/** Starts a child; it finds its channel at descriptor 3 and its memory at 4. */
+/** Starts a child. */
 export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
-  const { memory } = plan, { sharing, facts } = host;
-  let fd = -1, path = "";
-  try {
-    if (memory !== null) fd = (memory.memory as Mapped).inherit(memory.slot);
-    const birth = writeBirth({
-      channelFd: 3,
-      memory: memory === null ? null : { fd: 4, byteLength: memory.memory.byteLength },
-      parentPid: host.pid,
-      daemon: plan.daemon,
-      config: (plan.runtime ?? facts.runtime) === "deno" ? facts.config() : null,
-      main: host.main,
-    });
-    const started = command(plan, facts, birth);
-    path = started.path;
-    const child = host.childProcess.spawn(path, started.args, {
+  return startProcess(plan, host, (path, args, fd) => {
+    const child = host.childProcess.spawn(path, args, {
       cwd: plan.cwd,
       env: plan.env === undefined ? host.env : { ...host.env, ...plan.env },
       stdio: ["ignore", plan.stdio, plan.stdio, "pipe", ...(fd < 0 ? [] : [fd])],
@@ -78,10 +59,6 @@ export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
         child.unref();
         for (const stream of streams) stream?.unref();
       },
-    }, sharing.parts);
-  } catch (error) {
-    return stillborn(path === "" ? error : cannotStart(plan, path, error));
-  } finally {
-    if (fd >= 0) sharing.parts!.foreign.libc.close(fd);
-  }
+    }, host.sharing.parts);
+  });
 }

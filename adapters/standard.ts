@@ -5,7 +5,7 @@
  */
 
 import type { Channel } from "node:diagnostics_channel";
-import type { Adapter, Histogram } from "../src/adapter.ts";
+import type { Adapter, Histogram, ThreadId } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
 
 /** What is used of `process`. */
@@ -113,6 +113,30 @@ export function* filesIn(fs: typeof import("node:fs"), directory: string): Gener
     const mode = entry.isFile() ? fs.lstatSync(`${directory}/${entry.name}`, { throwIfNoEntry: false })?.mode : undefined;
     if (mode !== undefined) yield { name: entry.name, mode };
   }
+}
+
+/** {@linkcode Adapter.thread} */
+export function ownThread(isMainThread: boolean): ThreadId {
+  const { pid } = nodeProcess();
+  if (isMainThread) return { pid, tid: pid };
+  try {
+    return { pid, tid: Number(standard<typeof import("node:fs")>("node:fs").readlinkSync("/proc/thread-self").split("/")[2]) };
+  } catch {
+    return { pid, tid: 0 };
+  }
+}
+
+/** {@linkcode Adapter.complain} @param isOwn Whether standard error is the program's, and not what its parent reads. */
+export function complain(line: string, isOwn: boolean): void {
+  if (isOwn) {
+    try {
+      standard<typeof import("node:fs")>("node:fs").writeSync(2, line + "\n");
+      return;
+    } catch {
+      // A pipe that is full, or has no reader: the stream knows what to do.
+    }
+  }
+  nodeProcess().stderr.write(line + "\n");
 }
 
 /** {@linkcode Adapter.histogram}: Node's, which is HdrHistogram. */

@@ -6,5 +6,6 @@
 
 import { adapter } from "#adapter";
 import { boot } from "../src/boot.ts";
+import "../src/pool_entry.ts";
 
 boot(adapter);

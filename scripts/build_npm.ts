@@ -8,6 +8,7 @@
  * @module
  */
 
+import { parseAst } from "rollup/parseAst";
 import { ROOT } from "./runtimes.ts";
 
 /** What `deno.json` says of the library. */
@@ -44,8 +45,15 @@ const KEYWORDS = [
   "edge",
 ];
 
-/** What a bundler may leave out where it is not used, by a class in each: nobody gets one from elsewhere. */
-const APART: Readonly<Record<string, string>> = { "src/pool.js": "Pool", "src/executor.js": "ProcessPoolExecutor" };
+/**
+ * Modules that a bundler may leave out where they are not used, with those that only they need: nobody gets anything of theirs from elsewhere, but for named blocks, and browsers have none of these.
+ */
+const APART = ["pool", "executor", "pool_core", "shared_memory_manager"].map((name) => `src/${name}.js`);
+/** A class in each of the files that come of them. */
+const APART_CLASSES = ["Pool", "ProcessPoolExecutor", "ImapIterator", "PoolCore", "PoolWorker", "SharedMemoryManager"];
+
+/** Where the classes stand whose names are seen. */
+const SEEN = ["mod.ts", "src/errors.ts", "src/codec_classes.ts"];
 
 /** What the README leads to: the package has no other place for it. */
 const PAGES = ["docs", "examples", "bench/RESULTS.md", "bench/charts"];
@@ -119,7 +127,7 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
  * their URL: what was in a directory of the package's root is in one still.
  */
 async function bundle(directory: string, bundled: string): Promise<void> {
-  const entries = ["mod.js", ...Object.keys(APART), ...INSIDE.map((path) => path.replace(".ts", ".js"))];
+  const entries = ["mod.js", ...APART, ...INSIDE.map((path) => path.replace(".ts", ".js"))];
   await run([
     `${ROOT}node_modules/esbuild/bin/esbuild`,
     ...entries,
@@ -158,23 +166,50 @@ async function bundle(directory: string, bundled: string): Promise<void> {
 
 /**
  * Has only those named that have another name by now, and no closures: to define a name takes longer than most of these live. Classes that speak of themselves
- * get their own name back, which engines show.
+ * get their own name back, which engines show; whoever bundles the package has the names of those that users see.
  */
 async function nameFewer(directory: string): Promise<void> {
-  const every = 'var __name=(target,value)=>__defProp(target,"name",', few = every.replace("=>", "=>target.prototype===void 0?target:");
-  let count = 0;
+  const sources = await Promise.all(SEEN.map((path) => Deno.readTextFile(`${ROOT}${path}`))), seen = new Set(sources.join().match(/\w+/g));
   for (const inside of [directory, `${directory}/adapters`]) {
     for await (const { name } of Deno.readDir(inside)) {
       if (!name.endsWith(".js")) continue;
       let text = await Deno.readTextFile(`${inside}/${name}`);
-      if (text.includes(every)) count++;
       for (const [, own] of text.matchAll(/\b(\w+)=\s*class _\1\b/g)) text = text.replaceAll(new RegExp(`\\b_${own}\\b`, "g"), own);
       // Of declared functions, by themselves, or before or after others in a list.
       const declared = /__name\(\s*(\w+),\s*"\1"\),|,\s*__name\(\s*(\w+),\s*"\2"\)|__name\(\s*(\w+),\s*"\3"\);?/g;
-      await Deno.writeTextFile(`${inside}/${name}`, text.replace(every, few).replace(declared, ""));
+      await Deno.writeTextFile(`${inside}/${name}`, unnamed(text.replace(declared, ""), seen));
     }
   }
-  if (count !== 1) throw new Error(`Cannot make names cheap: ${count} modules define how they are kept, where one was expected`);
+}
+
+/** What is looked at in a program's tree. */
+interface TreeNode {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly name?: string;
+  readonly value?: string;
+  readonly callee?: TreeNode;
+  readonly arguments?: readonly TreeNode[];
+  readonly body?: readonly { readonly expression?: TreeNode }[];
+}
+
+/** A text without the names of closures, and of classes that are not seen. */
+function unnamed(text: string, seen: ReadonlySet<string>): string {
+  const cuts: [start: number, end: number][] = [];
+  const walk = (tree: unknown) => {
+    if (typeof tree !== "object" || tree === null) return;
+    const node = tree as TreeNode, call = node.type === "StaticBlock" ? node.body![0]?.expression : node;
+    if (call?.callee?.name !== "__name") return Object.values(node).forEach(walk);
+    const [named, name] = call.arguments!;
+    if (call === node) walk(named);
+    if (call !== node && !seen.has(name.value!)) cuts.push([node.start, node.end]);
+    else if (named.type === "ArrowFunctionExpression") cuts.push([node.start, named.start], [named.end, node.end]);
+  };
+  walk(parseAst(text));
+  // From the end on, so that the places of the others stay.
+  for (const [start, end] of cuts.sort(([a], [b]) => b - a)) text = text.slice(0, start) + text.slice(end);
+  return text;
 }
 
 /** Tells bundlers again, since comments are gone, that what is imported by a name known only then is no module of theirs. */
@@ -224,13 +259,15 @@ async function complete(directory: string): Promise<void> {
 
 /** Its files but for those of {@linkcode APART}. */
 async function withEffects(directory: string): Promise<string[]> {
-  const files = ["./mod.js", "./browser/**"], apart: string[] = [], classes = Object.values(APART);
+  const files = ["./mod.js", "./browser/**"], apart: string[] = [];
   for await (const { name } of Deno.readDir(`${directory}/adapters`)) {
     if (!name.endsWith(".js")) continue;
     const text = await Deno.readTextFile(`${directory}/adapters/${name}`);
-    (classes.some((one) => new RegExp(`\\b${one}=class`).test(text)) ? apart : files).push(`./adapters/${name}`);
+    (APART_CLASSES.some((one) => new RegExp(`\\b${one}=class`).test(text)) ? apart : files).push(`./adapters/${name}`);
   }
-  if (apart.length !== classes.length) throw new Error(`Not each of ${classes.join(", ")} is in a file of its own: ${apart.join(", ")}`);
+  if (apart.length !== APART_CLASSES.length) {
+    throw new Error(`Not each of ${APART_CLASSES.join(", ")} is in a file of its own: ${apart.join(", ")}`);
+  }
   return files.sort();
 }
 

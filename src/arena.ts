@@ -44,7 +44,6 @@ export class Arena {
     head[L.VERSION_WORD] = L.VERSION;
     head[L.ARENA_ID] = id;
     (arena as { id: number }).id = id;
-    head[L.SIZE_UNITS] = memory.byteLength / L.UNIT;
     head[L.NEXT_SERIAL] = 1;
     // The heap begins as one free block of each size.
     for (let order = L.HEAP_ORDER, offset = L.HEAP_OFFSET; offset < memory.byteLength; offset *= 2, order++) {
@@ -99,6 +98,11 @@ export class Arena {
   /** Index in `window(offset).words` of the word at `offset`. */
   wordIndex(offset: number): number {
     return (offset % WINDOW_BYTES) >>> 2;
+  }
+
+  /** The words from the one at `offset` on: those of its window, and the index that it has there. */
+  wordsAt(offset: number): { readonly words: Int32Array; readonly at: number } {
+    return { words: this.window(offset).words, at: this.wordIndex(offset) };
   }
 
   /** Index in `window(offset).bytes` of the byte at `offset`. */

@@ -142,8 +142,7 @@ export class ArenaHome implements Home {
 
 function createPipe(me: Participant, duplex: boolean, capacity: number): Block {
   const block = me.heap.allocateInside(L.PIPE_WORDS * 4, L.KIND_RAW, me.ident);
-  const { words } = me.arena.window(block.offset);
-  const at = me.arena.wordIndex(block.offset);
+  const { words, at } = me.arena.wordsAt(block.offset);
   words.fill(0, at, at + L.PIPE_WORDS);
   const rings: Block[] = [];
   for (let end = duplex ? 0 : 1; end < 2; end++) {
@@ -161,8 +160,7 @@ function createPipe(me: Participant, duplex: boolean, capacity: number): Block {
 }
 
 function directionBlock(me: Participant, pipe: Block, from: number): Block | null {
-  const { words } = me.arena.window(pipe.offset);
-  const at = me.arena.wordIndex(pipe.offset) + L.PIPE_DIRECTIONS + from * 2;
+  const { words, at } = me.arena.wordsAt(pipe.offset + (L.PIPE_DIRECTIONS + from * 2) * 4);
   return words[at] === 0 ? null : { offset: words[at] * L.UNIT, serial: words[at + 1] };
 }
 
@@ -175,7 +173,6 @@ registerKind(L.KIND_PIPE, {
     }
     me.heap.freeInside(pipe);
   },
-  repair() {},
   changed(me, pipe) {
     for (let from = 0; from < 2; from++) {
       const ring = directionBlock(me, pipe, from);

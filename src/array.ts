@@ -324,21 +324,20 @@ function arrayOf(data: SharedData, type: Kind | StructType, length: number, isRe
   }
 }
 
-/** Both makers of a start method. @param home The memory in which they make arrays. */
-export function arrayMakers(home: () => Home): { Array: ArrayMaker; RawArray: RawArrayMaker } {
-  const makers = {
-    Array: function (type: ElementType | StructType, lengthOrItems: unknown, options?: ValueOptions): object {
-      return make(home(), type, lengthOrItems, lockAmong(options, "the array"));
-    },
-    RawArray: function (type: ElementType | StructType, lengthOrItems: unknown): object {
-      noOptions("RawArray", arguments[2]);
-      return make(home(), type, lengthOrItems, false);
-    },
-  };
-  return makers as unknown as { Array: ArrayMaker; RawArray: RawArrayMaker };
+/** The maker of arrays of a start method. @param home The memory in which it makes them. */
+export function arrayMaker(home: () => Home): ArrayMaker {
+  return function Array(type: ElementType | StructType, lengthOrItems: unknown, options?: ValueOptions): object {
+    return make(home(), type, lengthOrItems, lockAmong(options, "the array"));
+  } as unknown as ArrayMaker;
 }
 
-const makers = arrayMakers(defaultHome);
+/** {@linkcode arrayMaker}, of those without a lock. */
+export function rawArrayMaker(home: () => Home): RawArrayMaker {
+  return function RawArray(type: ElementType | StructType, lengthOrItems: unknown): object {
+    noOptions("RawArray", arguments[2]);
+    return make(home(), type, lengthOrItems, false);
+  } as unknown as RawArrayMaker;
+}
 
 /**
  * Makes an array in shared memory, with a lock. With or without `new`. It **is** a typed array: its elements are read and written at native speed, and it has all methods of one; those that make arrays make plain ones.
@@ -365,7 +364,7 @@ const makers = arrayMakers(defaultHome);
  * }
  * ```
  */
-export const Array: ArrayMaker = makers.Array;
+export const Array: ArrayMaker = /* @__PURE__ */ arrayMaker(defaultHome);
 /** An array in shared memory, as {@linkcode Array} makes it: of a type, `Array<"float64">`, or of records, `Array<typeof Point>`. */
 export type Array<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? LockedArray<T>
   : [T] extends [StructType<infer F>] ? LockedRecords<F>
@@ -380,7 +379,7 @@ export type Array<T extends ElementType | StructType = ElementType> = [T] extend
  * @throws {RangeError} There is no room for so many.
  * @throws {UnsupportedError} No memory is shared there.
  */
-export const RawArray: RawArrayMaker = makers.RawArray;
+export const RawArray: RawArrayMaker = /* @__PURE__ */ rawArrayMaker(defaultHome);
 /** An array in shared memory without a lock, as {@linkcode RawArray} makes it: of a type, `RawArray<"float64">`, or of records, `RawArray<typeof Point>`. */
 export type RawArray<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? SharedArray<T>
   : [T] extends [StructType<infer F>] ? SharedRecords<F>

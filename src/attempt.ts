@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { isSignal } from "./host.ts";
-import { check, type Checks, NUMBER } from "./options.ts";
+import { check, type Checks, NUMBER, SIGNAL } from "./options.ts";
 
 /** What an attempt returns while there is nothing to be had. */
 export const PENDING: unique symbol = Symbol("pending");
@@ -40,7 +39,7 @@ export type WaitScope = Set<(reason: unknown) => void>;
 
 const BLOCKING: Checks = { timeout: [NUMBER[0], "a number of milliseconds"] };
 /** What {@linkcode WaitOptions} must be. */
-export const WAIT: Checks = { ...BLOCKING, signal: [isSignal, "an AbortSignal"] };
+export const WAIT: Checks = { ...BLOCKING, signal: SIGNAL };
 
 /** Checks the options of a wait where it is asked for: one of a kind that nobody expects would else wait for ever, in silence. @throws {TypeError} They are wrong. */
 export function checkWait(options: WaitOptions | undefined): void {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { limit } from "./clock.ts";
 import { Holding, pass } from "./holding.ts";
 import { queueMicrotask } from "./host.ts";
 import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./attempt.ts";
@@ -22,7 +22,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
   isOver: boolean;
   /** Stops its clock and its listening to a signal. */
-  cleanUp: () => void;
+  readonly cleanUp: () => void;
 }
 
 /** What ends the wait of a backlog that has become empty. */
@@ -115,20 +115,15 @@ export class Backlog {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const kept = many.map(({ passengers }) => passengers.map(({ block, holding }) => new Holding(this.#me, block, holding, 0)));
-    const one: Waiting = { many, count: 0, kept, promise, resolve, reject, isOver: false, cleanUp: () => {} };
-    const onAbort = () => this.#fail(one, signal!.reason);
-    const clock = timeout === undefined || timeout === Infinity ? undefined : startClock(timeout, () => {
+    const onTime = () => {
       try {
         onFull();
       } catch (error) {
         this.#fail(one, error);
       }
-    });
-    signal?.addEventListener("abort", onAbort);
-    one.cleanUp = () => {
-      clock?.stop();
-      signal?.removeEventListener("abort", onAbort);
     };
+    const cleanUp = limit(options, onTime, (reason) => this.#fail(one, reason));
+    const one: Waiting = { many, count: 0, kept, promise, resolve, reject, isOver: false, cleanUp };
     this.#waiting.push(one);
     this.#size++;
     if (this.#isLossy) promise.catch(() => {});

@@ -234,10 +234,7 @@ export class Barrier implements SharedObject {
       Atomics.store(words, at + L.BARRIER_ARRIVED, index + 1);
       const isLast = index + 1 === this.parties;
       if (isLast && this.#action === null) nextRound(me, words, at);
-      else if (isLast) {
-        words[at + L.BARRIER_ACTOR] = me.ident;
-        Atomics.store(words, at + L.BARRIER_STATE, ACTING);
-      }
+      else if (isLast) Atomics.store(words, at + L.BARRIER_STATE, ACTING);
       return { round, index, isLast, leave: this.#leaving(round) };
     });
     if (arrival !== PENDING && arrival.isLast && this.#action === null) me.parker.wakeAll(this.#waiters.words, this.#waiters.at);
@@ -371,8 +368,7 @@ function makePlace(parties: unknown, options: BarrierOptions, home: Home): Place
     throw new RangeError(`Cannot make a barrier: parties must be a whole number from 1 on, it is ${parties}`);
   }
   check(options, BARRIER_OPTIONS, "make a barrier");
-  const { BARRIER_WORDS: words } = L;
-  return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, byteLength: words * 4, words }, ({ words, at }) => {
+  return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, words: L.BARRIER_WORDS }, ({ words, at }) => {
     words[at + L.BARRIER_PARTIES] = parties;
   });
 }
@@ -407,11 +403,8 @@ function enterBarrier(me: Participant, words: Int32Array, at: number): void {
 }
 
 registerKind(L.KIND_BARRIER, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
+  repair(me, words, at, dead) {
+    const slot = dead & L.IDENT_SLOT_MASK;
     unregister(words, at + L.BARRIER_WAITERS, slot);
     enterBarrier(me, words, at);
     unregister(words, at + L.BARRIER_MONITOR + L.MONITOR_WAITERS, slot);
@@ -424,7 +417,6 @@ registerKind(L.KIND_BARRIER, {
     words[at + L.BARRIER_BROKEN + slot] = 0;
     leave(words, at + L.BARRIER_MONITOR, me.parker);
   },
-  changed() {},
 });
 
 function broken(why: string): BrokenBarrierError {

@@ -18,7 +18,6 @@ import * as L from "./layout.ts";
 import { inheritLog, note, startLog } from "./log.ts";
 import { Stopped, Unwanted } from "./gate.ts";
 import "./pipe.ts"; // shared objects among the arguments, also where the target's module does not import the library
-import "./pool_entry.ts";
 import { Process } from "./process.ts";
 import "./queue.ts";
 import { currentScene, followTarget, hasScene, joinOf, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";

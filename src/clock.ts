@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { WaitOptions } from "./attempt.ts";
 import { checkTimers, clearTimeout, performance, setTimeout } from "./host.ts";
 
 /** Resolves once the event loop has had a turn. */
@@ -17,6 +18,22 @@ export const MOMENT_MS = 1;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
+ * Limits something: its time may be up, its signal may be aborted.
+ *
+ * @return Lifts both limits.
+ */
+export function limit(options: WaitOptions | undefined, onTime: () => void, onAbort: (reason: unknown) => void): () => void {
+  const { timeout = Infinity, signal } = options ?? {};
+  const clock = timeout === Infinity ? null : startClock(timeout, onTime);
+  const abort = () => onAbort(signal!.reason);
+  signal?.addEventListener("abort", abort);
+  return () => {
+    clock?.stop();
+    signal?.removeEventListener("abort", abort);
+  };
+}
+
+/**
  * Waits for something that may not come.
  *
  * @param ms For how long, in milliseconds.
@@ -26,14 +43,11 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export function waitFor(ms: number, signal: AbortSignal | undefined, start: (came: () => void) => () => void): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const end = (settle: () => void) => {
-      clock?.stop();
-      signal?.removeEventListener("abort", onAbort);
+      lift();
       leave();
       settle();
     };
-    const onAbort = () => end(() => reject(signal!.reason));
-    const clock = ms === Infinity ? null : startClock(ms, () => end(() => resolve(false)));
-    signal?.addEventListener("abort", onAbort);
+    const lift = limit({ timeout: ms, signal }, () => end(() => resolve(false)), (reason) => end(() => reject(reason)));
     const leave = start(() => end(() => resolve(true)));
   });
 }

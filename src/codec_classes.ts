@@ -162,6 +162,11 @@ export function classById(id: string): KnownClass | undefined {
   return byId.get(id);
 }
 
+/** Whether its instances are errors. */
+export function isErrorClass({ prototype }: KnownClass): boolean {
+  return prototype === Error.prototype || prototype instanceof Error;
+}
+
 /** The nearest known error class among an error's ancestors; an error of another realm goes by its name. */
 export function errorClassOf(error: object): KnownClass {
   for (let prototype = Object.getPrototypeOf(error); prototype !== null; prototype = Object.getPrototypeOf(prototype)) {

@@ -16,51 +16,50 @@ import { readTrailer, type TrimmedBuffer } from "./codec_decode_buffers.ts";
 import { isStackOverflow } from "./codec_encode.ts";
 import { TextDecoder } from "./host.ts";
 
-// Constants of this module rather than another's, which engines would load each time.
-const {
-  ABSENT,
-  ARRAY,
-  ASCII,
-  BIGINT,
-  BIGINT64,
-  DICTIONARY,
-  FALSE,
-  FLAG_REFS,
-  FLAG_TRIMMED,
-  FLOAT64,
-  INT16,
-  INT32,
-  INT8,
-  LARGE_BYTES,
-  LATER,
-  MAGIC,
-  MAX_DEPTH,
-  NEW_SHAPE,
-  NOT_A_NUMBER,
-  NULL,
-  REF,
-  RUN_FLOAT64,
-  RUN_INT32,
-  SHAPE,
-  SHORT_ARRAY,
-  SHORT_ARRAY_END,
-  SHORT_ASCII_END,
-  SHORT_SHAPE,
-  SHORT_SHAPE_END,
-  SMALL_INT_END,
-  SPARSE_ARRAY,
-  TRUE,
-  UNDEFINED,
-  UTF16,
-  UTF8,
-} = tag;
+// Constants of this module rather than another's, which engines would load each time; one by one, so that bundlers leave those names out.
+const ABSENT = tag.ABSENT,
+  ARRAY = tag.ARRAY,
+  ASCII = tag.ASCII,
+  BIGINT = tag.BIGINT,
+  BIGINT64 = tag.BIGINT64,
+  DICTIONARY = tag.DICTIONARY,
+  FALSE = tag.FALSE,
+  FLAG_REFS = tag.FLAG_REFS,
+  FLAG_TRIMMED = tag.FLAG_TRIMMED,
+  FLOAT64 = tag.FLOAT64,
+  INT16 = tag.INT16,
+  INT32 = tag.INT32,
+  INT8 = tag.INT8,
+  LARGE_BYTES = tag.LARGE_BYTES,
+  LATER = tag.LATER,
+  MAGIC = tag.MAGIC,
+  MAX_DEPTH = tag.MAX_DEPTH,
+  NEW_SHAPE = tag.NEW_SHAPE,
+  NOT_A_NUMBER = tag.NOT_A_NUMBER,
+  NULL = tag.NULL,
+  REF = tag.REF,
+  RUN_FLOAT64 = tag.RUN_FLOAT64,
+  RUN_INT32 = tag.RUN_INT32,
+  SHAPE = tag.SHAPE,
+  SHORT_ARRAY = tag.SHORT_ARRAY,
+  SHORT_ARRAY_END = tag.SHORT_ARRAY_END,
+  SHORT_ASCII_END = tag.SHORT_ASCII_END,
+  SHORT_SHAPE = tag.SHORT_SHAPE,
+  SHORT_SHAPE_END = tag.SHORT_SHAPE_END,
+  SMALL_INT_END = tag.SMALL_INT_END,
+  SPARSE_ARRAY = tag.SPARSE_ARRAY,
+  TRUE = tag.TRUE,
+  UNDEFINED = tag.UNDEFINED,
+  UTF16 = tag.UTF16,
+  UTF8 = tag.UTF8;
 
 const EMPTY = new Uint8Array(0);
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 /** Strings up to here are made from their character codes; beyond, a call into the engine is cheaper. */
 const LOOP_CHARACTERS = 48;
 const { fromCharCode } = String;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Made when it is needed first, as `host.ts` wants. */
+let utf8: InstanceType<typeof TextDecoder> | undefined;
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 const textBytes = new Uint8Array(4096);
@@ -460,6 +459,7 @@ function readLongString(kind: number): string {
   const copy = length <= textBytes.length ? textBytes.subarray(0, length) : new Uint8Array(length);
   copy.set(part(p, length));
   p += length;
+  utf8 ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   try {
     return utf8.decode(copy);
   } catch {

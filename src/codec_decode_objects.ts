@@ -5,7 +5,7 @@
  */
 
 import * as tag from "./codec_tags.ts";
-import { classById, type KnownClass, reviverOf } from "./codec_classes.ts";
+import { classById, isErrorClass, type KnownClass, reviverOf } from "./codec_classes.ts";
 import {
   defer,
   fulfil,
@@ -128,10 +128,6 @@ function readClass(): KnownClass {
     `Cannot decode an instance of ${name}: the class of ${url || "that name"} is not registered here; ` +
       `import its module here too and call mp.registerClass(import.meta, ${name}) at its top level`,
   );
-}
-
-function isErrorClass(known: KnownClass): boolean {
-  return known.prototype === Error.prototype || known.prototype instanceof Error;
 }
 
 function readShared(): object {

@@ -14,43 +14,41 @@ import { beginMessage, type Extras, LOOP_BYTES, type Message, ScratchMessage } f
 import { writeTrailer } from "./codec_encode_buffers.ts";
 import { TextEncoder } from "./host.ts";
 
-// Constants of this module rather than another's, which engines would load each time.
-const {
-  ABSENT,
-  ARRAY,
-  ASCII,
-  BIGINT,
-  BIGINT64,
-  DEFER_DEPTH,
-  DICTIONARY,
-  FALSE,
-  FLAG_REFS,
-  FLAG_TRIMMED,
-  FLOAT64,
-  INT16,
-  INT32,
-  INT8,
-  LARGE_BYTES,
-  LATER,
-  MAGIC,
-  MAX_DEPTH,
-  NEW_SHAPE,
-  NOT_A_NUMBER,
-  NULL,
-  REF,
-  RUN_FLOAT64,
-  RUN_INT32,
-  SHAPE,
-  SHORT_ARRAY,
-  SHORT_ASCII,
-  SHORT_SHAPE,
-  SMALL_INT_END,
-  SPARSE_ARRAY,
-  TRUE,
-  UNDEFINED,
-  UTF16,
-  UTF8,
-} = tag;
+// Constants of this module rather than another's, which engines would load each time; one by one, so that bundlers leave those names out.
+const ABSENT = tag.ABSENT,
+  ARRAY = tag.ARRAY,
+  ASCII = tag.ASCII,
+  BIGINT = tag.BIGINT,
+  BIGINT64 = tag.BIGINT64,
+  DEFER_DEPTH = tag.DEFER_DEPTH,
+  DICTIONARY = tag.DICTIONARY,
+  FALSE = tag.FALSE,
+  FLAG_REFS = tag.FLAG_REFS,
+  FLAG_TRIMMED = tag.FLAG_TRIMMED,
+  FLOAT64 = tag.FLOAT64,
+  INT16 = tag.INT16,
+  INT32 = tag.INT32,
+  INT8 = tag.INT8,
+  LARGE_BYTES = tag.LARGE_BYTES,
+  LATER = tag.LATER,
+  MAGIC = tag.MAGIC,
+  MAX_DEPTH = tag.MAX_DEPTH,
+  NEW_SHAPE = tag.NEW_SHAPE,
+  NOT_A_NUMBER = tag.NOT_A_NUMBER,
+  NULL = tag.NULL,
+  REF = tag.REF,
+  RUN_FLOAT64 = tag.RUN_FLOAT64,
+  RUN_INT32 = tag.RUN_INT32,
+  SHAPE = tag.SHAPE,
+  SHORT_ARRAY = tag.SHORT_ARRAY,
+  SHORT_ASCII = tag.SHORT_ASCII,
+  SHORT_SHAPE = tag.SHORT_SHAPE,
+  SMALL_INT_END = tag.SMALL_INT_END,
+  SPARSE_ARRAY = tag.SPARSE_ARRAY,
+  TRUE = tag.TRUE,
+  UNDEFINED = tag.UNDEFINED,
+  UTF16 = tag.UTF16,
+  UTF8 = tag.UTF8;
 
 const FIRST_CAPACITY = 16 * 1024;
 /** Above this the scratch is given back when it was far too large for a while. */
@@ -62,7 +60,8 @@ const LISTED = 16;
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 const { hasOwnProperty } = Object.prototype;
 const plain = Object.prototype;
-const utf8 = new TextEncoder();
+/** Made when it is needed first, as `host.ts` wants. */
+let utf8: InstanceType<typeof TextEncoder> | undefined;
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
 
@@ -347,7 +346,7 @@ function writeLongString(value: string): void {
   buf[pos++] = ASCII;
   writeLength(length);
   const body = pos;
-  const { written } = utf8.encodeInto(value, buf.subarray(body));
+  const { written } = (utf8 ??= new TextEncoder()).encodeInto(value, buf.subarray(body));
   pos = body + written;
   if (written === length) return;
   if (value.isWellFormed()) {

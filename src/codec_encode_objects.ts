@@ -5,7 +5,7 @@
  */
 
 import * as tag from "./codec_tags.ts";
-import { classOf, errorClassOf, HANDLE, type KnownClass, type Shareable } from "./codec_classes.ts";
+import { classOf, errorClassOf, HANDLE, isErrorClass, type KnownClass, type Shareable } from "./codec_classes.ts";
 import { defer, ensure, extrasOf, writeByte, writeComplete, writeFields, writeLength, writeUint32, writeValue } from "./codec_encode.ts";
 import { writeBuffer, writeView } from "./codec_encode_buffers.ts";
 import { reasonAgainst, Refusal, SHARED_BUFFER_REASON, SYMBOL_REASON } from "./codec_refusal.ts";
@@ -109,10 +109,6 @@ export function writeOther(object: object, prototype: object | null, later: bool
     writeByte(tag.DICTIONARY);
     defer(() => writeFields(object));
   } else writeFields(object);
-}
-
-function isErrorClass(known: KnownClass): boolean {
-  return known.prototype === Error.prototype || known.prototype instanceof Error;
 }
 
 function writeContainer(kind: number, known: KnownClass | undefined, later: boolean, contents: () => void): void {

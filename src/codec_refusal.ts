@@ -32,19 +32,27 @@ export class Refusal {
 export function keepHere(prototype: object, what: string, instead: string): void {
   Object.defineProperty(prototype, HANDLE, {
     value(this: object) {
-      throw new Refusal(this, `${what} cannot travel to another process; ${instead}`);
+      throw new Refusal(this, cannotTravel(what, instead));
     },
   });
 }
 
+function cannotTravel(what: string, instead: string): string {
+  return `${what} cannot travel to another process; ${instead}`;
+}
+
 /** Why functions stay. */
-export const FUNCTION_REASON =
-  "a function cannot travel to another process; call it here and send the result, or export it from a module and name that as the target";
+export const FUNCTION_REASON: string = cannotTravel(
+  "a function",
+  "call it here and send the result, or export it from a module and name that as the target",
+);
 /** Why symbols stay. */
-export const SYMBOL_REASON = "a symbol cannot travel to another process; send its description";
+export const SYMBOL_REASON: string = cannotTravel("a symbol", "send its description");
 /** Why shared buffers stay. */
-export const SHARED_BUFFER_REASON =
-  "a SharedArrayBuffer cannot travel to another process; use mp.Array or mp.SharedMemory, or send a copy of its bytes";
+export const SHARED_BUFFER_REASON: string = cannotTravel(
+  "a SharedArrayBuffer",
+  "use mp.Array or mp.SharedMemory, or send a copy of its bytes",
+);
 /** Why detached buffers stay. */
 export const DETACHED_REASON = "its buffer is detached: it was transferred elsewhere";
 /** Why buffers stay that a getter changed. */
@@ -52,62 +60,35 @@ export const CHANGED_REASON = "its buffer was resized or detached while the rest
 /** Why what is too deep stays. */
 export const DEPTH_REASON = "it is nested too deeply";
 
-const use = (instead: string) => (name: string) => `a ${name} cannot travel to another process; ${instead}`;
-const host = use("send the data to make one of on the other side");
-const weak = use("send the objects themselves");
-
-/** By `Object.prototype.toString`'s name: objects whose state is not in their properties, so that a copy of those would be an empty shell. */
-const reasons: ReadonlyMap<string, (name: string) => string> = new Map([
-  ["WeakMap", weak],
-  ["WeakSet", weak],
-  ["WeakRef", weak],
-  ["FinalizationRegistry", weak],
-  ["Promise", use("await it and send the result")],
-  ["Generator", use("send an array of what it yields")],
-  ["AsyncGenerator", use("send an array of what it yields")],
-  ["Iterator Helper", use("send an array of what it yields")],
-  ["Map Iterator", use("send an array of what it yields")],
-  ["Set Iterator", use("send an array of what it yields")],
-  ["Array Iterator", use("send an array of what it yields")],
-  ["String Iterator", use("send an array of what it yields")],
-  ["RegExp String Iterator", use("send an array of what it yields")],
-  ["MessagePort", use("use mp.Pipe")],
-  ["MessageChannel", use("use mp.Pipe")],
-  ["BroadcastChannel", use("use mp.Queue")],
-  ["Worker", use("use mp.Process")],
-  ["URL", use("send its href")],
-  ["URLSearchParams", use("send its toString()")],
-  ["AbortSignal", use("use mp.Event")],
-  ["AbortController", use("use mp.Event")],
-  ["Blob", use("send its bytes")],
-  ["File", use("send its bytes")],
-  ["ReadableStream", use("read it and send the chunks")],
-  ["WritableStream", use("use mp.Pipe")],
-  ["TransformStream", use("use mp.Pipe")],
-  ...[
-    "EventTarget",
-    "Event",
-    "WebSocket",
-    "EventSource",
-    "FormData",
-    "Headers",
-    "Request",
-    "Response",
-    "CryptoKey",
-    "KeyObject",
-    "Performance",
-  ]
-    .map((name) => [name, host] as const),
-  ...["WebAssembly.Module", "WebAssembly.Instance", "WebAssembly.Memory", "WebAssembly.Table", "WebAssembly.Global"]
-    .map((name) => [name, host] as const),
-]);
+const MAKE_ANOTHER = "send the data to make one of on the other side";
+/** What to do instead, and with what, by `Object.prototype.toString`'s name: objects whose state is not in their properties, so that a copy of those would be an empty shell. */
+const ADVICE: readonly (readonly [instead: string, names: string])[] = [
+  ["send the objects themselves", "WeakMap,WeakSet,WeakRef,FinalizationRegistry"],
+  ["await it and send the result", "Promise"],
+  [
+    "send an array of what it yields",
+    "Generator,AsyncGenerator,Iterator Helper,Map Iterator,Set Iterator,Array Iterator,String Iterator,RegExp String Iterator",
+  ],
+  ["use mp.Pipe", "MessagePort,MessageChannel,WritableStream,TransformStream"],
+  ["use mp.Queue", "BroadcastChannel"],
+  ["use mp.Process", "Worker"],
+  ["send its href", "URL"],
+  ["send its toString()", "URLSearchParams"],
+  ["use mp.Event", "AbortSignal,AbortController"],
+  ["send its bytes", "Blob,File"],
+  ["read it and send the chunks", "ReadableStream"],
+  [MAKE_ANOTHER, "EventTarget,Event,WebSocket,EventSource,FormData,Headers,Request,Response,CryptoKey,KeyObject,Performance"],
+];
+const advice: ReadonlyMap<string, string> = new Map(
+  ADVICE.flatMap(([instead, names]) => names.split(",").map((name) => [name, instead] as const)),
+);
 
 /** Why an object of that name cannot travel, its class's name being the more telling one; undefined if nothing is known against it. */
 export function reasonAgainst(name: string, className?: unknown): string | undefined {
-  const reason = reasons.get(name) ?? (/^(?:Intl|Temporal)\./.test(name) ? host : undefined);
-  if (reason === undefined) return undefined;
-  const closer = typeof className === "string" ? reasons.get(className) : undefined;
-  return closer === undefined ? reason(name) : closer(className as string);
+  const instead = advice.get(name) ?? (/^(?:Intl|Temporal|WebAssembly)\./.test(name) ? MAKE_ANOTHER : undefined);
+  if (instead === undefined) return undefined;
+  const closer = advice.get(className as string);
+  return closer === undefined ? cannotTravel(`a ${name}`, instead) : cannotTravel(`a ${className}`, closer);
 }
 
 interface Place {

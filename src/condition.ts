@@ -85,10 +85,9 @@ export class Condition implements SharedObject {
     if (home !== undefined && !(home instanceof Place)) checkHome(home, "make the condition");
     const where = home instanceof Place ? home.home : lock?.[INSIDE].home ?? home ?? defaultHome();
     this.#lock = lock ?? new Lock(where);
-    const { CONDITION_WORDS: words } = L;
     this.#place = home instanceof Place
       ? home
-      : Place.make(where, { what: "the condition", kind: L.KIND_CONDITION, byteLength: words * 4, words });
+      : Place.make(where, { what: "the condition", kind: L.KIND_CONDITION, words: L.CONDITION_WORDS });
     this.#waiters = this.#place.waitSet(L.CONDITION_WAITERS);
   }
 
@@ -385,11 +384,8 @@ function notifyOne(me: Participant, words: Int32Array, at: number): boolean {
 }
 
 registerKind(L.KIND_CONDITION, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
+  repair(me, words, at, dead) {
+    const slot = dead & L.IDENT_SLOT_MASK;
     unregister(words, at + L.CONDITION_WAITERS, slot);
     enter(words, at + L.CONDITION_MONITOR, me.parker);
     unregister(words, at + L.CONDITION_MONITOR + L.MONITOR_WAITERS, slot);
@@ -399,7 +395,6 @@ registerKind(L.KIND_CONDITION, {
     for (; words[notified] > 0; words[notified] -= words[notified] >= TAKEN_UP ? TAKEN_UP : 1) notifyOne(me, words, at);
     leave(words, at + L.CONDITION_MONITOR, me.parker);
   },
-  changed() {},
 });
 
 function deadlineOf(timeout: number | undefined): number {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Capabilities, StartMethod } from "./adapter.ts";
-import { type ArrayMaker, arrayMakers, type RawArrayMaker } from "./array.ts";
+import { type ArrayMaker, arrayMaker, type RawArrayMaker, rawArrayMaker } from "./array.ts";
 import { Barrier, type BarrierOptions } from "./barrier.ts";
 import { Condition } from "./condition.ts";
 import { ProcessError } from "./errors.ts";
@@ -18,7 +18,7 @@ import { checkProcessSecond, Process, type ProcessOptions } from "./process.ts";
 import { JoinableQueue, Queue, type QueueOptions, SimpleQueue } from "./queue.ts";
 import { type CurrentProcess, currentScene, MAIN_GUARD, type ParentProcess } from "./scene.ts";
 import { BoundedSemaphore, Semaphore } from "./semaphore.ts";
-import { type RawValueMaker, type ValueMaker, valueMakers } from "./value.ts";
+import { type RawValueMaker, rawValueMaker, type ValueMaker, valueMaker } from "./value.ts";
 
 const METHODS: readonly StartMethod[] = ["process", "thread", "inline"];
 
@@ -247,8 +247,10 @@ function makeContext(method: StartMethod): Context {
   for (const [name, cls] of Object.entries(bound)) Object.defineProperty(cls, "name", { value: name });
   return {
     ...bound as Pick<Context, keyof typeof bound>,
-    ...valueMakers(home),
-    ...arrayMakers(home),
+    Value: valueMaker(home),
+    RawValue: rawValueMaker(home),
+    Array: arrayMaker(home),
+    RawArray: rawArrayMaker(home),
     Pipe: (options) => makePipe(home(), options),
     getContext: (other) => (other === undefined ? getContext(method) : getContext(other)),
     getStartMethod: () => method,

@@ -43,9 +43,7 @@ export class Event implements SharedObject {
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(home: Home | Place = defaultHome()) {
-    this.#place = home instanceof Place
-      ? home
-      : Place.make(home, { what: "the event", kind: L.KIND_EVENT, byteLength: L.EVENT_WORDS * 4, words: L.EVENT_WORDS });
+    this.#place = home instanceof Place ? home : Place.make(home, { what: "the event", kind: L.KIND_EVENT, words: L.EVENT_WORDS });
     this.#waiters = this.#place.waitSet(L.EVENT_WAITERS);
   }
 
@@ -141,11 +139,5 @@ export class Event implements SharedObject {
 registerHandle(EVENT, (words, context) => new Event(Place.receive(words, context, "the event")));
 
 registerKind(L.KIND_EVENT, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const at = me.arena.wordIndex(block.offset);
-    unregister(me.arena.window(block.offset).words, at + L.EVENT_WAITERS, dead & L.IDENT_SLOT_MASK);
-  },
-  changed() {},
+  repair: (_me, words, at, dead) => void unregister(words, at + L.EVENT_WAITERS, dead & L.IDENT_SLOT_MASK),
 });

@@ -220,17 +220,6 @@ export class Heap {
     return found;
   }
 
-  /** Bytes in use, block headers and rounding included. */
-  usedBytes(): number {
-    return this.exclusively(() => {
-      let sum = 0;
-      this.#walk((_offset, _words, _at, tag) => {
-        if (tag & 1) sum += 2 ** (tag >> 1);
-      });
-      return sum;
-    });
-  }
-
   #walk(visit: (offset: number, words: Int32Array, at: number, tag: number) => void): void {
     for (let offset = L.HEAP_OFFSET; offset < this.#arena.memory.byteLength;) {
       const words = this.#arena.header(offset);

@@ -21,7 +21,7 @@ export interface Rules {
   refuseGet(flags: number, lookHard: boolean): void;
 }
 
-/** A ring's messages, as one participant uses them. */
+/** A ring's messages, as one participant uses them. What fails at once throws, also where there is a promise for the rest. */
 export interface MessagesLike {
   readonly size: number;
   readonly isFull: boolean;
@@ -198,9 +198,12 @@ export function partIn(home: Home, what: string): Participant {
 }
 
 /** Throws unless a participant may block its thread. */
-export function checkMayBlock(me: Participant, action: string): void {
-  if (me.parker.mayBlock) return;
-  throw new UnsupportedError(`Cannot block in ${action}(): this thread may not block; use the asynchronous form`);
+export function checkMayBlock({ parker }: Participant, action: string): void {
+  if (!parker.mayBlock) throw mayNotBlock(action);
+}
+
+function mayNotBlock(action: string): UnsupportedError {
+  return new UnsupportedError(`Cannot block in ${action}(): this thread may not block; use the asynchronous form`);
 }
 
 /** Finds what a handle stands for, in memory that this thread shares, and makes it a holder. @throws {ProcessError} It is gone. */
@@ -215,8 +218,5 @@ export function receive(words: readonly number[], context: unknown, what: string
 /** Throws unless the thread may block. */
 export function mayBlock(messages: MessagesLike, action: string): void {
   if (messages.mayBlock) return;
-  if (messages.missing !== null) throw notAtOnce(`call ${action}()`, messages.method, messages.missing);
-  throw new UnsupportedError(
-    `Cannot block in ${action}(): this thread may not block, or what it waits for is not in its memory; use the asynchronous form`,
-  );
+  throw messages.missing === null ? mayNotBlock(action) : notAtOnce(`call ${action}()`, messages.method, messages.missing);
 }

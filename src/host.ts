@@ -1,15 +1,15 @@
 /**
- * All that the library uses besides the language itself, and what takes its place where a host lacks it: the fewest words that a plain ECMAScript context needs. There, promise jobs are the only turns.
+ * All that the library uses besides the language itself, and what takes its place where a host lacks it. A plain ECMAScript context has none of it: there, promise jobs are the only turns, and the
+ * classes are those of `plain_host.ts`.
  *
  * @module
  */
 import { UnsupportedError } from "./errors.ts";
 
 type Timer = number | object;
-type Listener = (event: { readonly type: string; readonly target: unknown }) => void;
 
 /** What a host may offer. */
-interface Host {
+export interface Host {
   readonly queueMicrotask: (run: () => void) => void;
   readonly setTimeout: (run: () => void, ms: number) => Timer;
   readonly clearTimeout: (timer: Timer | undefined) => void;
@@ -35,105 +35,10 @@ async function afterJobs(timer: { run: (() => void) | null }): Promise<void> {
   timer.run?.();
 }
 
-class PlainSignal {
-  aborted = false;
-  reason: unknown = undefined;
-  readonly listeners: Set<Listener> = new Set();
-
-  static any(signals: Iterable<AbortSignal>): AbortSignal {
-    const all = new PlainController();
-    for (const signal of signals) {
-      if (signal.aborted) all.abort(signal.reason);
-      else signal.addEventListener("abort", () => all.abort(signal.reason), { signal: all.signal });
-    }
-    return all.signal;
-  }
-
-  throwIfAborted(): void {
-    if (this.aborted) throw this.reason;
-  }
-
-  addEventListener(_type: string, run: Listener, options?: { signal?: AbortSignal }): void {
-    if (options?.signal?.aborted === true) return;
-    this.listeners.add(run);
-    options?.signal?.addEventListener("abort", () => this.listeners.delete(run));
-  }
-
-  removeEventListener(_type: string, run: Listener): void {
-    this.listeners.delete(run);
-  }
-}
-
-class PlainController {
-  readonly signal = new PlainSignal() as unknown as AbortSignal;
-
-  abort(reason: unknown = new DOMException("This operation was aborted", "AbortError")): void {
-    const signal = this.signal as unknown as PlainSignal;
-    if (signal.aborted) return;
-    signal.aborted = true;
-    signal.reason = reason;
-    for (const run of [...signal.listeners]) {
-      try {
-        run({ type: "abort", target: signal });
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-  }
-}
-
 class PlainException extends Error {
   constructor(message?: string, name = "Error") {
     super(message);
     this.name = name;
-  }
-}
-
-class PlainEncoder {
-  encode(text: string): Uint8Array<ArrayBuffer> {
-    const parts = encodeURIComponent(text.toWellFormed()).match(/%..|./g) ?? [];
-    return Uint8Array.from(parts, (part) => part.length > 1 ? parseInt(part.slice(1), 16) : part.charCodeAt(0));
-  }
-
-  encodeInto(text: string, into: Uint8Array): { written: number } {
-    const bytes = this.encode(text);
-    into.set(bytes);
-    return { written: bytes.length };
-  }
-}
-
-class PlainDecoder {
-  readonly #isFatal: boolean;
-  readonly #keepsMark: boolean;
-
-  constructor(_label?: string, { fatal = false, ignoreBOM = false }: { fatal?: boolean; ignoreBOM?: boolean } = {}) {
-    this.#isFatal = fatal;
-    this.#keepsMark = ignoreBOM;
-  }
-
-  decode(bytes: Uint8Array): string {
-    let text = "";
-    for (let at = 0; at < bytes.length;) {
-      const lead = bytes[at], length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-      const piece = Array.from(bytes.subarray(at, at + length), (byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
-      try {
-        text += decodeURIComponent(piece);
-        at += length;
-      } catch {
-        if (this.#isFatal) throw new TypeError("The encoded data was not valid UTF-8");
-        text += "\ufffd";
-        at++;
-      }
-    }
-    return this.#keepsMark ? text : text.replace(/^\ufeff/, "");
-  }
-}
-
-class NoUrl {
-  constructor() {
-    throw new UnsupportedError("Cannot resolve a URL: this runtime has no URL");
   }
 }
 
@@ -166,7 +71,7 @@ export function randomWord(): number {
 
 /** Whether it is an `AbortSignal`, as the host has it now. */
 export function isSignal(value: unknown): boolean {
-  return value instanceof (host.AbortSignal ?? PlainSignal);
+  return value instanceof (host.AbortSignal ?? AbortSignal);
 }
 
 /** As everywhere, and so are these. */
@@ -177,11 +82,20 @@ export const performance: Host["performance"] = {
     return host.performance?.timeOrigin ?? 0;
   },
 };
-export const TextEncoder: Host["TextEncoder"] = host.TextEncoder ?? PlainEncoder;
-export const TextDecoder: Host["TextDecoder"] = host.TextDecoder ?? PlainDecoder;
-export const AbortController: Host["AbortController"] = host.AbortController ?? PlainController;
-export const AbortSignal: Host["AbortSignal"] = host.AbortSignal ?? PlainSignal as unknown as Host["AbortSignal"];
+export let TextEncoder: Host["TextEncoder"] = host.TextEncoder!;
+export let TextDecoder: Host["TextDecoder"] = host.TextDecoder!;
+export let AbortController: Host["AbortController"] = host.AbortController!;
+export let AbortSignal: Host["AbortSignal"] = host.AbortSignal!;
 export const DOMException: Host["DOMException"] = host.DOMException ?? PlainException as unknown as Host["DOMException"];
-export const URL: Host["URL"] = host.URL ?? NoUrl as unknown as Host["URL"];
+export let URL: Host["URL"] = host.URL!;
 /** Null where there is none. */
 export const structuredClone: Host["structuredClone"] | null = host.structuredClone ?? null;
+
+/** Has these stand in for the classes that the host lacks, before any of them is needed: nothing is made of them while modules are loaded. */
+export function standIn(classes: Pick<Host, "TextEncoder" | "TextDecoder" | "AbortController" | "AbortSignal" | "URL">): void {
+  TextEncoder ??= classes.TextEncoder;
+  TextDecoder ??= classes.TextDecoder;
+  AbortController ??= classes.AbortController;
+  AbortSignal ??= classes.AbortSignal;
+  URL ??= classes.URL;
+}

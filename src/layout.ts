@@ -24,7 +24,6 @@ export const WINDOW_BYTES: number = 2 ** 25;
 // Header of the arena, in words.
 export const MAGIC_WORD = 0;
 export const VERSION_WORD = 1;
-export const SIZE_UNITS = 2;
 /** Counts deaths: whoever sees it change looks at everything that it waits for again. */
 export const EPOCH = 3;
 /** Random, so that a handle of one arena is not taken for that of another. */
@@ -145,8 +144,7 @@ export const TICKET_COUNT = 8;
 export const TICKET_WORDS = 4;
 export const HOLDING_WORDS = 64;
 
-// A ring: two sides, each on cache lines of its own, and those who wait.
-export const RING_HOLDING = 0;
+// A ring: who holds it, two sides, each on cache lines of its own, and those who wait.
 export const RING_PUT = 64;
 export const RING_GET = 160;
 export const RING_NOT_EMPTY = 256;
@@ -164,8 +162,6 @@ export const RING_TAKEN: number = RING_WORDS;
 
 export const FLAG_SHUTDOWN = 1;
 export const FLAG_JOINABLE = 2;
-/** No receiver is left, so nothing more may be put (pipes). */
-export const FLAG_BROKEN = 4;
 
 // One side of a ring, in words from its start: a monitor, the committed sequence number, and two states of which the number's lowest bit chooses one.
 export const SIDE_MONITOR = 0;
@@ -190,7 +186,6 @@ export const STATE_TAKEN = 9;
 
 // A segment of a ring, in words of its payload; records follow at byte SEGMENT_DATA.
 export const SEGMENT_NEXT = 0;
-export const SEGMENT_NEXT_SERIAL = 1;
 export const SEGMENT_END = 2;
 export const SEGMENT_DATA = 64;
 
@@ -251,8 +246,6 @@ export const BARRIER_ROUND = 66;
 /** Which round the parties below wait in. */
 export const BARRIER_COUNTED = 67;
 export const BARRIER_ARRIVED = 68;
-/** Who runs the action. */
-export const BARRIER_ACTOR = 69;
 export const BARRIER_MONITOR = 70;
 export const BARRIER_WAITERS = 108;
 /** For each slot: how many of its tasks wait in this round, and one more than the last round that ended badly for them. */

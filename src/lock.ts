@@ -81,9 +81,7 @@ abstract class AnyLock extends Acquirable {
 
   protected constructor(home: Home | Place) {
     super(
-      home instanceof Place
-        ? home
-        : Place.make(home, { what: "the lock", kind: L.KIND_LOCK, byteLength: L.LOCK_WORDS * 4, words: L.LOCK_WORDS }),
+      home instanceof Place ? home : Place.make(home, { what: "the lock", kind: L.KIND_LOCK, words: L.LOCK_WORDS }),
       L.LOCK_WAITERS,
       L.LOCK_TURN,
     );
@@ -311,15 +309,10 @@ export class RLock extends AnyLock {
 registerHandle(LOCK, (words, context) => new Lock(Place.receive(words, context, "the lock")));
 registerHandle(RLOCK, (words, context) => new RLock(Place.receive(words, context, "the lock")));
 
-/** Frees a lock whose owner died. Inside the heap's monitor. @param at Index of the object's first word. */
-export function repairLock(words: Int32Array, at: number, dead: number): void {
+/** Kind.repair of locks: frees one whose owner died. */
+export function repairLock(_me: Participant, words: Int32Array, at: number, dead: number): void {
   Atomics.compareExchange(words, at + L.LOCK_OWNER, dead, ABANDONED);
   unregister(words, at + L.LOCK_WAITERS, dead & L.IDENT_SLOT_MASK);
 }
 
-registerKind(L.KIND_LOCK, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair: (me, block, dead) => repairLock(me.arena.window(block.offset).words, me.arena.wordIndex(block.offset), dead),
-  changed() {},
-});
+registerKind(L.KIND_LOCK, { repair: repairLock });

@@ -91,11 +91,7 @@ export class Messages implements MessagesLike {
 
   /** Waits until every item is done. */
   joinAll(options: WaitOptions | undefined): Promise<void> {
-    try {
-      if (this.#joinAttempt.attempt(false) === undefined) return DONE;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    if (this.#joinAttempt.attempt(false) === undefined) return DONE;
     return this.#sleep(this.ring.allDone, this.#joinAttempt, options, () => notDone(options?.timeout));
   }
 
@@ -113,16 +109,12 @@ export class Messages implements MessagesLike {
    * @param onFull Throws when the time is up.
    */
   put(value: unknown, name: string, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
-    try {
-      return this.send(encode(value, { path: name }), options, onFull);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.send(encode(value, { path: name }), options, onFull);
   }
 
   /** Puts an encoded message. */
   send(message: Message, options: WaitOptions | undefined, onFull: () => never): Promise<void> {
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    options?.signal?.throwIfAborted();
     const outgoing = this.#prepare(message);
     try {
       if (this.#backlog.size === 0 && this.ring.tryPut(outgoing, this.#rules.refusePut) === true) {
@@ -152,7 +144,7 @@ export class Messages implements MessagesLike {
       if (this.#backlog.size === 0) count = this.ring.tryPutMany(many, this.#rules.refusePut);
     } catch (error) {
       for (const outgoing of many) this.ring.drop(outgoing);
-      return Promise.reject(error);
+      throw error;
     }
     for (let i = 0; i < count; i++) pass(many[i].shared);
     if (count === many.length) return DONE;
@@ -188,14 +180,10 @@ export class Messages implements MessagesLike {
 
   /** Gets one message. @param onEmpty Throws, or gives the result, when the time is up. */
   get(options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown> {
-    try {
-      if (options?.signal?.aborted) throw options.signal.reason;
-      if (this.#getting === 0 || options?.timeout !== undefined && options.timeout <= 0) {
-        const value = this.#attemptGet(false);
-        if (value !== PENDING) return Promise.resolve(value);
-      }
-    } catch (error) {
-      return Promise.reject(error);
+    options?.signal?.throwIfAborted();
+    if (this.#getting === 0 || options?.timeout !== undefined && options.timeout <= 0) {
+      const value = this.#attemptGet(false);
+      if (value !== PENDING) return Promise.resolve(value);
     }
     this.#getting++;
     return this.#sleep(this.ring.notEmpty, this.#getAttempt, options, onEmpty).finally(() => {
@@ -228,12 +216,8 @@ export class Messages implements MessagesLike {
 
   /** Whether a message is there, or never will be: waits for that, and takes nothing. */
   poll(options: WaitOptions | undefined): Promise<boolean> {
-    try {
-      if (options?.signal?.aborted) throw options.signal.reason;
-      if (this.#isReady(false)) return Promise.resolve(true);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    options?.signal?.throwIfAborted();
+    if (this.#isReady(false)) return Promise.resolve(true);
     return this.#sleep<boolean>(this.ring.notEmpty, this.#pollAttempt, options, () => false);
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { isSignal } from "./host.ts";
+
 /** What is right, and what that is called. */
 export type Check = readonly [(value: unknown) => boolean, string];
 
@@ -21,6 +23,16 @@ export const NUMBER: Check = [(value) => typeof value === "number" && !Number.is
 export const STRING: Check = [isString, "a string"];
 export const STRINGS: Check = [isStrings, "an array of strings"];
 export const ENVIRONMENT: Check = [(value) => isObject(value) && Object.values(value as object).every(isString), "an object of strings"];
+export const SIGNAL: Check = [isSignal, "an AbortSignal"];
+export const TARGET: Check = [
+  (value) =>
+    typeof value === "function" || isObject(value) && isString((value as { name?: unknown }).name) && "module" in (value as object),
+  "a function, or { module, name }",
+];
+export const BUFFERS: Check = [
+  (value) => globalThis.Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer),
+  "an array of ArrayBuffers: that of a typed array is its .buffer",
+];
 export const RUNTIME: Check = oneOf("node", "deno", "bun");
 export const PERMISSIONS: Check = [
   (value) => value === "inherit" || value === "none" || isStrings(value),

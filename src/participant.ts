@@ -20,21 +20,22 @@ const LOOK_AROUND = 64;
 
 /** What the arena must know of a kind of shared object. All are called inside the heap's monitor. */
 export interface Kind {
-  /** How many holdings stand at the start of its payload; the object lives while one of them is held. */
+  /** How many holdings stand at the start of its payload; the object lives while one of them is held. By default one. */
   readonly holdings: number;
-  /** Gives back all that it consists of, its own block included. */
+  /** Gives back all that it consists of, its own block included. By default it is that block. */
   destroy(me: Participant, block: Block): void;
-  /** Puts in order what `dead` left half done in it. */
-  repair(me: Participant, block: Block, dead: number): void;
-  /** Holders changed: wakes whoever waits for that. */
+  /** Puts in order what `dead` left half done in it: by default nothing. @param at Index of its first word. */
+  repair(me: Participant, words: Int32Array, at: number, dead: number): void;
+  /** Holders changed: wakes whoever waits for that. By default nobody does. */
   changed(me: Participant, block: Block): void;
 }
 
 const KINDS = new Map<number, Kind>();
+const USUAL: Kind = { holdings: 1, destroy: (me, block) => me.heap.freeInside(block), repair() {}, changed() {} };
 
 /** Makes a kind of shared object known. */
-export function registerKind(number: number, kind: Kind): void {
-  KINDS.set(number, kind);
+export function registerKind(number: number, kind: Partial<Kind>): void {
+  KINDS.set(number, { ...USUAL, ...kind });
 }
 
 /** One participant's part in an arena. */
@@ -76,7 +77,8 @@ export class Participant {
   /** Makes `ident` a holder. For those inside the heap's monitor. @param holding Byte offset of the holding. */
   holdInside(holding: number, ident: number = this.ident): void {
     const slot = ident & L.IDENT_SLOT_MASK;
-    Atomics.or(this.arena.window(holding).words, this.arena.wordIndex(holding) + L.HOLDERS + (slot >> 5), 1 << (slot & 31));
+    const { words, at } = this.arena.wordsAt(holding);
+    Atomics.or(words, at + L.HOLDERS + (slot >> 5), 1 << (slot & 31));
   }
 
   /** Makes `ident` a holder, unless the object is gone. False then. */
@@ -129,10 +131,9 @@ export class Participant {
     this.heap.exclusively(() => {
       if (!this.heap.isCurrent(block)) return;
       const holding = holdingOf(block, index);
-      const { words } = this.arena.window(holding);
-      const at = this.arena.wordIndex(holding) + L.TICKETS;
+      const { words, at } = this.arena.wordsAt(holding);
       for (let i = 0; i < L.TICKET_COUNT; i++) {
-        const ticket = at + i * L.TICKET_WORDS;
+        const ticket = at + L.TICKETS + i * L.TICKET_WORDS;
         // So that it does not come to life again when the sequence numbers have gone round.
         if (words[ticket] !== 0 && !this.#isLive(words, ticket)) words[ticket] = 0;
       }
@@ -143,9 +144,9 @@ export class Participant {
   /** {@linkcode Participant.release} for those inside. */
   releaseInside(block: Block, index: number, slot: number): void {
     const holding = holdingOf(block, index);
-    const { words } = this.arena.window(holding);
+    const { words, at } = this.arena.wordsAt(holding);
     const bit = 1 << (slot & 31);
-    if ((Atomics.and(words, this.arena.wordIndex(holding) + L.HOLDERS + (slot >> 5), ~bit) & bit) !== 0) this.holdersChanged(block);
+    if ((Atomics.and(words, at + L.HOLDERS + (slot >> 5), ~bit) & bit) !== 0) this.holdersChanged(block);
   }
 
   /** Destroys the object if nobody holds it, or else says that its holders changed. For those inside. */
@@ -163,20 +164,9 @@ export class Participant {
 
   /** Whether anybody holds it, or it is on its way. The dead hold until they are buried. */
   isHeld(holding: number): boolean {
-    const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding);
+    const { words, at } = this.arena.wordsAt(holding);
     // Holders last: a receiver becomes one before its message counts as read.
-    return this.#hasTicket(words, at) || this.hasHolder(holding);
-  }
-
-  /** Whether a participant holds it. */
-  hasHolder(holding: number): boolean {
-    const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding);
-    for (let i = 0; i < L.SLOT_COUNT / 32; i++) {
-      if (Atomics.load(words, at + L.HOLDERS + i) !== 0) return true;
-    }
-    return false;
+    return this.#hasTicket(words, at) || hasHolder(words, at);
   }
 
   /**
@@ -185,8 +175,7 @@ export class Participant {
    * @return False if it is in the unread messages of as many rings as can be written down.
    */
   addTicket(holding: number, ring: Block, sequence: number): boolean {
-    const { words } = this.arena.window(holding);
-    const at = this.arena.wordIndex(holding) + L.TICKETS;
+    const { words, at } = this.arena.wordsAt(holding + L.TICKETS * 4);
     const units = ring.offset / L.UNIT;
     let free = -1;
     for (let ticket = at; ticket < at + L.TICKET_COUNT * L.TICKET_WORDS; ticket += L.TICKET_WORDS) {
@@ -262,7 +251,9 @@ export class Participant {
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_DEAD);
       unregister(arena.head, L.HEAP_LOCK + L.MONITOR_WAITERS, slot);
       const blocks = heap.blocks();
-      for (const block of blocks) KINDS.get(block.kind)?.repair(this, block, ident);
+      for (const { kind, offset } of blocks) {
+        KINDS.get(kind)?.repair(this, arena.window(offset).words, arena.wordIndex(offset), ident);
+      }
       for (const block of blocks) {
         if (block.owner === ident) heap.freeInside(block);
         if (!heap.isCurrent(block)) continue;
@@ -302,8 +293,7 @@ export class Participant {
   /** Whether that message of a ring, or one before it, is unread. The last may never have been put: its sender died. */
   #isUnread(offset: number, serial: number, sequence: number): boolean {
     if (!this.heap.isCurrent({ offset, serial })) return false;
-    const { words } = this.arena.window(offset);
-    const at = this.arena.wordIndex(offset);
+    const { words, at } = this.arena.wordsAt(offset);
     const taken = Atomics.load(words, at + L.RING_GET + L.SIDE_SEQUENCE);
     const put = Atomics.load(words, at + L.RING_PUT + L.SIDE_SEQUENCE);
     return ((sequence - taken) | 0) >= 0 && ((put - taken) | 0) > 0;
@@ -315,6 +305,14 @@ interface Kept {
   readonly index: number;
   readonly ring: Block;
   readonly sequence: number;
+}
+
+/** Whether a participant holds it. */
+function hasHolder(words: Int32Array, at: number): boolean {
+  for (let i = 0; i < L.SLOT_COUNT / 32; i++) {
+    if (Atomics.load(words, at + L.HOLDERS + i) !== 0) return true;
+  }
+  return false;
 }
 
 function keyOf(block: Block, index: number): string {

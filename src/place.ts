@@ -18,9 +18,10 @@ export interface Plan {
   readonly what: string;
   /** Its kind in the arena. */
   readonly kind: number;
-  readonly byteLength: number;
   /** How many words at its start are zeros; the rest is of any content. */
   readonly words: number;
+  /** Of all of it; by default that of these words. */
+  readonly byteLength?: number;
 }
 
 /** An object's block, as one participant sees it. */
@@ -57,7 +58,11 @@ export class Place {
    * @throws {RangeError} There is no room.
    * @throws {TypeError} It is no home.
    */
-  static make(home: Home, { what, kind, byteLength, words: count }: Plan, initialise: (place: Place) => void = () => {}): Place {
+  static make(
+    home: Home,
+    { what, kind, words: count, byteLength = count * 4 }: Plan,
+    initialise: (place: Place) => void = () => {},
+  ): Place {
     checkHome(home, `make ${what}`);
     const me = partIn(home, what);
     const block = me.heap.allocate(byteLength, L.KIND_RAW, me.ident);

@@ -514,13 +514,13 @@ export class PoolCore implements CrewOwner, Listener {
   #stop(task: Task): void {
     const seat = this.route.runnerOf(task);
     if (seat < 0) return;
-    const worker = this.#crew.at(seat), before = this.route.tasksOf(seat);
+    const { seats } = this.route, worker = this.#crew.at(seat), before = seats.tasksOf(seat);
     // Or else it is done, its result was not read yet, and the worker may be at another.
     if (!this.route.runs(seat, task)) return;
     this.route.cancel(seat, task);
     this.quietly(task.grace, () => {
       // The same one, still at what it did then.
-      if (this.#crew.at(seat) === worker && this.route.isBusy(seat) && this.route.tasksOf(seat) === before) this.#crew.kill(seat);
+      if (this.#crew.at(seat) === worker && seats.isBusy(seat) && seats.tasksOf(seat) === before) this.#crew.kill(seat);
     });
   }
 

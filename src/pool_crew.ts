@@ -10,9 +10,9 @@ import type { TaskFunction } from "./pool_call.ts";
 import type { PoolOptions } from "./pool_options.ts";
 import type { Route } from "./pool_shared.ts";
 import type { Listeners, WorkerStats } from "./pool_stats.ts";
-import type { WorkerOrders, WorkerRules } from "./pool_worker.ts";
+import { work, type WorkerOrders, type WorkerRules } from "./pool_worker.ts";
 import { AWAITED, CARGO, Process, type Target, WORKER } from "./process.ts";
-import { currentScene, type Scene } from "./scene.ts";
+import type { Scene } from "./scene.ts";
 
 /** SIGTRAP and SIGABRT: V8 and JavaScriptCore end a process by these themselves. */
 const FATAL: readonly number[] = [5, 6];
@@ -183,13 +183,13 @@ export class Crew {
       name: worker.process.name,
       pid: worker.process.pid,
       state: worker.state === "starting" ? "starting" : worker.state === "ending" ? "ending" : this.#isBusy(worker) ? "busy" : "idle",
-      tasks: this.#owner.route.tasksOf(worker.seat),
-      memory: this.#owner.route.memoryOf(worker.seat),
+      tasks: this.#owner.route.seats.tasksOf(worker.seat),
+      memory: this.#owner.route.seats.memoryOf(worker.seat),
     }));
   }
 
   #isBusy({ seat }: Worker): boolean {
-    return this.#owner.route.isBusy(seat);
+    return this.#owner.route.seats.isBusy(seat);
   }
 
   #start(): void {
@@ -197,11 +197,7 @@ export class Crew {
     const { runtime, permissions, env, execArgv, resourceLimits } = this.#options;
     const { seat, orders } = route.seat(this.#rules);
     const local = this.#local;
-    const inline = async (orders: WorkerOrders) => {
-      const scene = currentScene(); // before the first await
-      await (await import("./pool_worker.ts")).work(orders, local, scene);
-    };
-    const target: Target<[never]> = local === null ? route.worker : inline;
+    const target: Target<[never]> = local === null ? route.worker : (orders: WorkerOrders) => work(orders, local);
     const name = `PoolWorker-${++this.#number}`;
     const process = new Process(
       { target, args: [orders as never], name, daemon: true, runtime, permissions, env, execArgv, resourceLimits },

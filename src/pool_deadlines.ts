@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { limit, startClock } from "./clock.ts";
 import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import type { PoolCore } from "./pool_core.ts";
@@ -17,36 +17,27 @@ const IMPORT_MS = 10_000, IMPORT_LOOK_MS = 10;
 
 /** Gives a task up when its options say so; its `cleanUp` stops that. */
 export function watch(task: Task, core: PoolCore): void {
-  const { signal, timeout = Infinity, queueTimeout = Infinity } = task.job.options;
-  const stops: (() => void)[] = [];
-  if (signal !== undefined) {
-    const onAbort = () => core.cancel(task, signal.reason);
-    signal.addEventListener("abort", onAbort);
-    stops.push(() => signal.removeEventListener("abort", onAbort));
-  }
-  if (queueTimeout !== Infinity) stops.push(watchQueue(task, core, queueTimeout));
-  if (timeout !== Infinity) stops.push(watchRun(task, core, timeout));
+  const { signal, timeout = Infinity, queueTimeout } = task.job.options;
+  const late = () => {
+    if (core.isRunning(task) || task.attempt > 1) return;
+    core.cancel(task, sited(new TimeoutError(`The task was not started within ${queueTimeout} ms`), task.job.site));
+  };
+  const lift = limit({ timeout: queueTimeout, signal }, late, (reason) => core.cancel(task, reason));
+  const stop = timeout === Infinity ? null : watchRun(task, core, timeout);
   task.cleanUp = () => {
-    for (const stop of stops) stop();
+    lift();
+    stop?.();
   };
 }
 
-function watchQueue(task: Task, core: PoolCore, timeout: number): () => void {
-  const clock = startClock(timeout, () => {
-    if (core.isRunning(task) || task.attempt > 1) return;
-    core.cancel(task, sited(new TimeoutError(`The task was not started within ${timeout} ms`), task.job.site));
-  });
-  return () => clock.stop();
-}
-
 function watchRun(task: Task, core: PoolCore, timeout: number): () => void {
-  const { route } = core;
+  const { route } = core, { seats } = route;
   /** `seen`: which beginning; `begun`: when that was, by this thread's clock; `late`: of which one the time was up when that was looked at. */
   let clock: { stop(): void }, seen = NaN, begun = 0, late: number | null = null;
   const look = () => {
-    const seat = task.state === SENT ? route.runnerOf(task) : -1, began = seat < 0 ? NaN : route.beganAt(seat);
-    if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : route.ranFor(seat))];
-    const isImporting = seat >= 0 && route.isImporting(seat);
+    const seat = task.state === SENT ? route.runnerOf(task) : -1, began = seat < 0 ? NaN : seats.beganAt(seat);
+    if (began !== seen) [seen, begun] = [began, performance.now() - (seat < 0 ? 0 : seats.ranFor(seat))];
+    const isImporting = seat >= 0 && seats.isImporting(seat);
     const left = seat < 0 ? timeout : (isImporting ? timeout + IMPORT_MS : timeout) - (performance.now() - begun);
     if (left > 0) clock = startClock(Math.min(Math.max(left, 1), isImporting ? IMPORT_LOOK_MS : LOOK_MS), look);
     else if (!Object.is(began, late)) {

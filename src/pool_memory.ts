@@ -50,8 +50,23 @@ export interface FunctionPlace {
   readonly byteLength: number;
 }
 
+/** What is known of the workers, by their seats. */
+export interface Seats {
+  isBusy(seat: number): boolean;
+  /** When a worker began what it runs: the same as long as it is that. */
+  beganAt(seat: number): number;
+  /** How long it has run that, in milliseconds. */
+  ranFor(seat: number): number;
+  /** Whether it still imports what that needs: then that begins anew. */
+  isImporting(seat: number): boolean;
+  /** How many tasks it has done. */
+  tasksOf(seat: number): number;
+  /** Memory that it uses, in bytes, as it said last; 0 if it did not. */
+  memoryOf(seat: number): number;
+}
+
 /** The words, as the owner and each worker see them. */
-export class PoolMemory {
+export class PoolMemory implements Seats {
   readonly #words: Int32Array;
   readonly #news: number;
   readonly #seats: number;
@@ -80,35 +95,36 @@ export class PoolMemory {
   /** The worker in a seat begins a task. False if it is another's, or nobody's. @param now As `performance.now()`. */
   begin(entry: number, generation: number, seat: number, now: number): boolean {
     const words = this.#words;
-    words[this.#seats + seat * SEAT_WORDS + SINCE] = this.#ticks(now);
-    words[this.#seats + seat * SEAT_WORDS + RUNNING] = entry + 1;
+    const at = this.#seat(seat);
+    words[at + SINCE] = this.#ticks(now);
+    words[at + RUNNING] = entry + 1;
     const queued = generation << CODE_BITS | QUEUED;
     if (Atomics.compareExchange(words, this.#entries + entry, queued, queued | seat + FIRST_SEAT) === queued) return true;
-    words[this.#seats + seat * SEAT_WORDS + RUNNING] = 0;
+    words[at + RUNNING] = 0;
     return false;
   }
 
   /** The worker in a seat imports what the task that it has begun needs; or has done so, and begins that now. @param now As `performance.now()`. */
   import(seat: number, isDone: boolean, now: number): void {
-    const at = this.#seats + seat * SEAT_WORDS;
+    const at = this.#seat(seat);
     this.#words[at + SINCE] = this.#ticks(now);
     Atomics.store(this.#words, at + IMPORTING, Number(!isDone));
   }
 
   isImporting(seat: number): boolean {
-    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + IMPORTING) !== 0;
+    return Atomics.load(this.#words, this.#seat(seat) + IMPORTING) !== 0;
   }
 
   /** The worker in a seat has done what it ran. */
   rest(seat: number): void {
-    const at = this.#seats + seat * SEAT_WORDS;
+    const at = this.#seat(seat);
     this.#words[at + DONE]++;
     this.#words[at + RUNNING] = 0;
   }
 
   /** How many tasks the worker in a seat has done. */
   tasksOf(seat: number): number {
-    return this.#words[this.#seats + seat * SEAT_WORDS + DONE];
+    return this.#words[this.#seat(seat) + DONE];
   }
 
   /** Takes a task back that nobody has begun. False if somebody has. For the owner. */
@@ -131,55 +147,55 @@ export class PoolMemory {
 
   /** Since when the worker in a seat runs what it runs, in milliseconds before now. */
   ranFor(seat: number): number {
-    return (this.#ticks(performance.now()) - this.#words[this.#seats + seat * SEAT_WORDS + SINCE] | 0) * TICK_MS;
+    return (this.#ticks(performance.now()) - this.#words[this.#seat(seat) + SINCE] | 0) * TICK_MS;
   }
 
   /** When it began that: nothing that means anything but whether it is still the same. */
   beganAt(seat: number): number {
-    return this.#words[this.#seats + seat * SEAT_WORDS + SINCE];
+    return this.#words[this.#seat(seat) + SINCE];
   }
 
   /** Whether the worker in a seat runs something. */
   isBusy(seat: number): boolean {
-    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + RUNNING) !== 0;
+    return Atomics.load(this.#words, this.#seat(seat) + RUNNING) !== 0;
   }
 
   /** Whether the worker in a seat runs what has that entry. */
   runs(seat: number, entry: number): boolean {
-    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + RUNNING) === entry + 1;
+    return Atomics.load(this.#words, this.#seat(seat) + RUNNING) === entry + 1;
   }
 
   /** Asks the worker in a seat to give up a task. 0: none. */
   cancel(seat: number, entry: number, generation: number): void {
-    Atomics.store(this.#words, this.#seats + seat * SEAT_WORDS + CANCEL, cancelWord(entry, generation));
+    Atomics.store(this.#words, this.#seat(seat) + CANCEL, cancelWord(entry, generation));
   }
 
   /** Whether the worker in a seat is asked to give up that task. */
   isCancelled(seat: number, entry: number, generation: number): boolean {
-    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + CANCEL) === cancelWord(entry, generation);
+    return Atomics.load(this.#words, this.#seat(seat) + CANCEL) === cancelWord(entry, generation);
   }
 
   /** Asks the worker in a seat to end once it has nothing to run. */
   retire(seat: number): void {
-    Atomics.store(this.#words, this.#seats + seat * SEAT_WORDS + RETIRE, 1);
+    Atomics.store(this.#words, this.#seat(seat) + RETIRE, 1);
   }
 
   isRetired(seat: number): boolean {
-    return Atomics.load(this.#words, this.#seats + seat * SEAT_WORDS + RETIRE) !== 0;
+    return Atomics.load(this.#words, this.#seat(seat) + RETIRE) !== 0;
   }
 
   /** Memory that the worker in a seat uses, in bytes, as it said last; 0 if it did not. */
   memoryOf(seat: number): number {
-    return this.#words[this.#seats + seat * SEAT_WORDS + MEMORY_KIB] * 1024;
+    return this.#words[this.#seat(seat) + MEMORY_KIB] * 1024;
   }
 
   sayMemory(seat: number, bytes: number): void {
-    this.#words[this.#seats + seat * SEAT_WORDS + MEMORY_KIB] = bytes / 1024;
+    this.#words[this.#seat(seat) + MEMORY_KIB] = bytes / 1024;
   }
 
   /** Makes a seat ready for another worker. */
   clear(seat: number): void {
-    this.#words.fill(0, this.#seats + seat * SEAT_WORDS, this.#seats + (seat + 1) * SEAT_WORDS);
+    this.#words.fill(0, this.#seat(seat), this.#seat(seat + 1));
   }
 
   /** Says where a function is described. @throws {RangeError} There are too many. */
@@ -208,6 +224,11 @@ export class PoolMemory {
   /** There is news. */
   tell(): void {
     Atomics.add(this.#words, this.#news, 1);
+  }
+
+  /** Index of the first word of a seat. */
+  #seat(seat: number): number {
+    return this.#seats + seat * SEAT_WORDS;
   }
 
   /** How many ticks after the pool was made it was `now`. */

@@ -4,19 +4,21 @@
  * @module
  */
 import type { Permissions, RuntimeName, StartMethod } from "./adapter.ts";
-import { checkTimers, isSignal } from "./host.ts";
+import { checkTimers } from "./host.ts";
 import {
+  BUFFERS,
   type Check,
   check,
   type Checks,
   ENVIRONMENT,
-  isObject,
   NUMBER,
   oneOf,
   PERMISSIONS,
   RESOURCE_LIMITS,
   RUNTIME,
+  SIGNAL,
   STRINGS,
+  TARGET,
 } from "./options.ts";
 import { MOST_SEATS } from "./pool_memory.ts";
 import type { Target } from "./process.ts";
@@ -109,9 +111,6 @@ export interface Progress {
 
 const isWhole = (least: number) => (value: unknown) => Number.isSafeInteger(value) && (value as number) >= least;
 const isTime = (value: unknown) => typeof value === "number" && value >= 0;
-const isBuffers = (value: unknown) => globalThis.Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer);
-const isTarget = (value: unknown) =>
-  typeof value === "function" || isObject(value) && typeof (value as { name?: unknown }).name === "string" && "module" in (value as object);
 export const WHOLE: Check = [isWhole(1), "a whole number from 1 on"];
 const WORKERS: Check = [
   (value) => isWhole(1)(value) && (value as number) <= MOST_SEATS,
@@ -123,7 +122,7 @@ export const TIME: Check = [isTime, "a number of milliseconds from 0 on"];
 /** What each option of a pool must be. */
 export const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
   processes: WORKERS,
-  initializer: [isTarget, "a function, or { module, name }"],
+  initializer: TARGET,
   initargs: [globalThis.Array.isArray, "an array"],
   maxTasksPerChild: WHOLE,
   startMethod: oneOf("process", "thread", "inline"),
@@ -143,11 +142,11 @@ export const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
 };
 
 const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
-  signal: [isSignal, "an AbortSignal"],
+  signal: SIGNAL,
   timeout: TIME,
   queueTimeout: TIME,
   priority: NUMBER,
-  transfer: [isBuffers, "an array of ArrayBuffers"],
+  transfer: BUFFERS,
   retries: COUNT,
   grace: TIME,
   onProgress: [(value) => typeof value === "function", "a function"],

@@ -10,14 +10,14 @@ import { HANDLE } from "./codec.ts";
 import { BrokenPipeError, EOFError } from "./errors.ts";
 import { type Home, SEND_ENCODED } from "./home.ts";
 import { AbortController, performance } from "./host.ts";
-import { PIPE_WORKER } from "./pool_entry.ts";
+import type { Seats } from "./pool_memory.ts";
 import type { PipeNews, PipeOrders, PipeWords } from "./pool_pipe_worker.ts";
 import { argumentsOf, FAILED, flagsOf } from "./pool_record.ts";
 import type { Listener, Route } from "./pool_shared.ts";
 import { SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerRules } from "./pool_worker.ts";
 import { type Connection, makePipe } from "./pipe.ts";
-import type { TargetSpec, TaskReference } from "./target.ts";
+import { ownTask, type TargetSpec, type TaskReference } from "./target.ts";
 
 /** How often to look whether results are still to come. */
 const ALIVE_MS = 100;
@@ -46,8 +46,9 @@ interface Seat {
 }
 
 /** See above. */
-export class PipeRoute implements Route {
-  readonly worker: TaskReference = PIPE_WORKER;
+export class PipeRoute implements Route, Seats {
+  readonly worker: TaskReference = ownTask("pipe worker");
+  readonly seats: Seats = this;
   readonly isDry = false;
   readonly #home: Home;
   readonly #listener: Listener;

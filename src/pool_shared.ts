@@ -13,16 +13,15 @@ import { pass } from "./holding.ts";
 import { type Attempt, PENDING, type WaitScope } from "./attempt.ts";
 import type { WaitSet } from "./wait_set.ts";
 import type { Participant } from "./participant.ts";
-import { MOST_ENTRIES, MOST_SEATS, NEWS_WAITERS, POOL_WORDS, PoolMemory } from "./pool_memory.ts";
+import { MOST_ENTRIES, MOST_SEATS, NEWS_WAITERS, POOL_WORDS, PoolMemory, type Seats } from "./pool_memory.ts";
 import { address, cargoKey, FAILED, messageOf, readApart, WITH_CARGO } from "./pool_record.ts";
 import { type OnResult, Stream } from "./pool_stream.ts";
 import { SENT, type Task, WAITING } from "./pool_task.ts";
 import type { WorkerNews, WorkerOrders, WorkerRules } from "./pool_worker.ts";
-import { WORKER } from "./pool_entry.ts";
 import { SimpleQueue } from "./queue.ts";
 import type { Ring } from "./ring.ts";
 import { SharedBlock } from "./shared_block.ts";
-import type { TargetSpec, TaskReference } from "./target.ts";
+import { ownTask, type TargetSpec, type TaskReference } from "./target.ts";
 import { throwAside } from "./throw_aside.ts";
 
 /** Who hears what comes back. */
@@ -60,22 +59,13 @@ export interface Route {
   revoke(task: Task): boolean;
   /** The seat of the worker that has begun a task; −1 if none has. */
   runnerOf(task: Task): number;
-  /** How long it has run, in milliseconds. */
-  ranFor(seat: number): number;
-  /** When it began what it runs: the same as long as it is that. */
-  beganAt(seat: number): number;
-  /** Whether it still imports what that needs: then that begins anew. */
-  isImporting(seat: number): boolean;
   /** Asks a worker to give up the task that it runs. */
   cancel(seat: number, task: Task): void;
   /** Asks a worker to end, when it has nothing to run. */
   retire(seat: number): void;
-  isBusy(seat: number): boolean;
+  readonly seats: Seats;
   /** Whether a worker is still at a task that it has begun; or else its result is there, and not read. */
   runs(seat: number, task: Task): boolean;
-  memoryOf(seat: number): number;
-  /** How many tasks it has done. */
-  tasksOf(seat: number): number;
   /** Reads what came back. */
   drain(): void;
   /** Buffers came from a worker. */
@@ -100,7 +90,7 @@ export interface Route {
 
 /** See above. */
 export class SharedRoute implements Route {
-  readonly worker: TaskReference = WORKER;
+  readonly worker: TaskReference = ownTask("pool worker");
   readonly #me: Participant;
   readonly #home: Home;
   readonly #tasks: SimpleQueue;
@@ -205,6 +195,10 @@ export class SharedRoute implements Route {
     for (const [task, error] of unsendable) this.#listener.result(task, FAILED, 0, error);
   }
 
+  get seats(): Seats {
+    return this.#memory;
+  }
+
   /** How many more tasks can be on their way. */
   get room(): number {
     return this.#free.length + MOST_ENTRIES - this.#sent.length;
@@ -218,18 +212,6 @@ export class SharedRoute implements Route {
     return this.#memory.runnerOf(task.entry, task.generation);
   }
 
-  ranFor(seat: number): number {
-    return this.#memory.ranFor(seat);
-  }
-
-  beganAt(seat: number): number {
-    return this.#memory.beganAt(seat);
-  }
-
-  isImporting(seat: number): boolean {
-    return this.#memory.isImporting(seat);
-  }
-
   cancel(seat: number, task: Task): void {
     this.#memory.cancel(seat, task.entry, task.generation);
     this.#tell();
@@ -241,20 +223,8 @@ export class SharedRoute implements Route {
     this.#me.parker.wakeAll(words, at);
   }
 
-  isBusy(seat: number): boolean {
-    return this.#memory.isBusy(seat);
-  }
-
   runs(seat: number, task: Task): boolean {
     return this.#memory.runs(seat, task.entry);
-  }
-
-  memoryOf(seat: number): number {
-    return this.#memory.memoryOf(seat);
-  }
-
-  tasksOf(seat: number): number {
-    return this.#memory.tasksOf(seat);
   }
 
   drain(): void {

@@ -105,13 +105,9 @@ const SPIN_MS = 0.06;
 /** How often it says how much memory it uses. */
 const MEMORY_MS = 250;
 
-/** What a worker does. @param local Inline: the functions themselves. @param scene The worker's own. */
-export async function work(
-  orders: WorkerOrders,
-  local: readonly TaskFunction[] | null = null,
-  scene: Scene = currentScene(),
-): Promise<void> {
-  const worker = new PoolWorker(orders, scene, local);
+/** What a worker does. @param local Inline: the functions themselves. */
+export async function work(orders: WorkerOrders, local: readonly TaskFunction[] | null = null): Promise<void> {
+  const worker = new PoolWorker(orders, currentScene(), local);
   if (await worker.begin()) await worker.run();
   worker.end();
 }

@@ -9,11 +9,11 @@ import { startClock } from "./clock.ts";
 import { keepHere } from "./codec.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
-import { isSignal } from "./host.ts";
 import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
 import { printAs } from "./printed.ts";
 import {
   BOOLEAN,
+  BUFFERS,
   type Check,
   check,
   type Checks,
@@ -23,8 +23,10 @@ import {
   PERMISSIONS,
   RESOURCE_LIMITS,
   RUNTIME,
+  SIGNAL,
   STRING,
   STRINGS,
+  TARGET,
 } from "./options.ts";
 import type { Scene } from "./scene.ts";
 import { currentScene } from "./scene.ts";
@@ -421,10 +423,7 @@ function checkName(name: unknown): void {
 
 /** What each option must be. */
 const OPTIONS: Readonly<Record<keyof ProcessOptions, Check>> = {
-  target: [
-    (value) => typeof value === "function" || typeof (value as TaskReference | null)?.name === "string",
-    "a function, or { module, name }",
-  ],
+  target: TARGET,
   args: [Array.isArray, "an array"],
   name: STRING,
   daemon: BOOLEAN,
@@ -435,10 +434,7 @@ const OPTIONS: Readonly<Record<keyof ProcessOptions, Check>> = {
   stdio: oneOf("inherit", "pipe", "ignore"),
   permissions: PERMISSIONS,
   resourceLimits: RESOURCE_LIMITS,
-  signal: [isSignal, "an AbortSignal"],
-  transfer: [
-    (value) => Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer),
-    "an array of ArrayBuffers: that of a typed array is its .buffer",
-  ],
+  signal: SIGNAL,
+  transfer: BUFFERS,
 };
 const PROCESS: Checks = { ...OPTIONS, kwargs: "pass an object as the last of args" };

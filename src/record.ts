@@ -45,8 +45,7 @@ const NOBODY: readonly Passenger[] = [];
 
 /** Prepares a new block as a segment. */
 export function initialiseSegment(me: Participant, block: Block, byteLength: number): void {
-  const { words } = me.arena.window(block.offset);
-  const at = me.arena.wordIndex(block.offset);
+  const { words, at } = me.arena.wordsAt(block.offset);
   words[at + L.SEGMENT_NEXT] = 0;
   words[at + L.SEGMENT_END] = byteLength & -8;
 }

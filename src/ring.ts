@@ -100,8 +100,7 @@ export class Ring {
   static createInside(me: Participant, options: RingOptions): Block {
     const byteLength = ringByteLength(options.joinable);
     const block = me.heap.allocateInside(byteLength, L.KIND_RAW, me.ident);
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset);
+    const { words, at } = me.arena.wordsAt(block.offset);
     words.fill(0, at, at + byteLength / 4);
     words[at + L.RING_MAXSIZE] = options.maxsize;
     words[at + L.RING_CAPACITY] = options.capacity;
@@ -118,8 +117,7 @@ export class Ring {
 
   /** Makes a new ring known as what it is: from now on it is repaired, and dies when nobody holds it. For those inside. */
   static publishInside(me: Participant, block: Block, kind: number): void {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset);
+    const { words, at } = me.arena.wordsAt(block.offset);
     Atomics.store(words, at - L.UNIT / 4 + L.BLOCK_KIND, kind);
     me.heap.own({ offset: words[at + L.RING_PUT + L.SIDE_STATES + L.STATE_SEGMENT] * L.UNIT, serial: 0 }, 0);
     me.heap.own(block, 0);

@@ -61,8 +61,7 @@ function giveBack(me: Participant, words: Int32Array, at: number, isInside: bool
 /** Gives a ring back with all that is in it. Inside the heap's monitor. */
 export function destroyRing(me: Participant, block: Block): void {
   const { arena, heap } = me;
-  const { words } = arena.window(block.offset);
-  const at = arena.wordIndex(block.offset);
+  const { words, at } = arena.wordsAt(block.offset);
   const state = stateOf(words, at + L.RING_GET);
   const passengers: Passenger[] = [];
   let left = words[at + L.RING_PUT + L.SIDE_SEQUENCE] - words[at + L.RING_GET + L.SIDE_SEQUENCE] | 0;
@@ -86,9 +85,7 @@ export function destroyRing(me: Participant, block: Block): void {
 }
 
 /** Kind.repair of rings. */
-function repairRing(me: Participant, block: Block, dead: number): void {
-  const { words } = me.arena.window(block.offset);
-  const at = me.arena.wordIndex(block.offset);
+function repairRing(me: Participant, words: Int32Array, at: number, dead: number): void {
   for (const side of [L.RING_PUT, L.RING_GET]) {
     if (!takeOver(words, at + side + L.SIDE_MONITOR, me.parker, dead)) continue;
     if (side === L.RING_PUT) repairPut(me, words, at + side, true);
@@ -107,10 +104,9 @@ function repairRing(me: Participant, block: Block, dead: number): void {
 
 /** Wakes everybody who waits for a ring. */
 export function wakeRing(me: Participant, block: Block): void {
-  const { words } = me.arena.window(block.offset);
-  const at = me.arena.wordIndex(block.offset);
+  const { words, at } = me.arena.wordsAt(block.offset);
   for (const set of WAIT_SETS) me.parker.wakeAll(words, at + set);
 }
 
-registerKind(L.KIND_RING, { holdings: 1, destroy: destroyRing, repair: repairRing, changed: () => {} });
-registerKind(L.KIND_DIRECTION, { holdings: 0, destroy: destroyRing, repair: repairRing, changed: () => {} });
+registerKind(L.KIND_RING, { destroy: destroyRing, repair: repairRing });
+registerKind(L.KIND_DIRECTION, { holdings: 0, destroy: destroyRing, repair: repairRing });

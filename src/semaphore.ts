@@ -212,7 +212,7 @@ function make(home: Home, kind: number, words: number, value: unknown): Place {
   if (!Number.isInteger(value) || value < 0 || value > MOST) {
     throw new RangeError(`Cannot make a semaphore: value must be a whole number from 0 to ${MOST}, it is ${value}`);
   }
-  return Place.make(home, { what: "the semaphore", kind, byteLength: words * 4, words }, ({ words, at }) => {
+  return Place.make(home, { what: "the semaphore", kind, words }, ({ words, at }) => {
     words[at + L.SEMAPHORE_VALUE] = value;
     if (kind === L.KIND_BOUNDED) words[at + L.BOUNDED_LIMIT] = value;
   });
@@ -240,21 +240,12 @@ function recount(me: Participant, words: Int32Array, at: number): void {
 }
 
 registerKind(L.KIND_SEMAPHORE, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const at = me.arena.wordIndex(block.offset);
-    unregister(me.arena.window(block.offset).words, at + L.SEMAPHORE_WAITERS, dead & L.IDENT_SLOT_MASK);
-  },
-  changed() {},
+  repair: (_me, words, at, dead) => void unregister(words, at + L.SEMAPHORE_WAITERS, dead & L.IDENT_SLOT_MASK),
 });
 
 registerKind(L.KIND_BOUNDED, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset), slot = dead & L.IDENT_SLOT_MASK;
+  repair(me, words, at, dead) {
+    const slot = dead & L.IDENT_SLOT_MASK;
     unregister(words, at + L.SEMAPHORE_WAITERS, slot);
     enterBounded(me, words, at);
     unregister(words, at + L.BOUNDED_MONITOR + L.MONITOR_WAITERS, slot);
@@ -264,5 +255,4 @@ registerKind(L.KIND_BOUNDED, {
     }
     leave(words, at + L.BOUNDED_MONITOR, me.parker);
   },
-  changed() {},
 });

@@ -53,4 +53,4 @@ export class SharedBlock implements SharedObject {
 }
 
 registerHandle(BLOCK, (words, context) => SharedBlock.receive(words, context));
-registerKind(KIND_PLAIN, { holdings: 1, destroy: (me, block) => me.heap.freeInside(block), repair() {}, changed() {} });
+registerKind(KIND_PLAIN, {});

@@ -113,13 +113,8 @@ export function lockOf(option: LockOption | undefined, what: string): Lock | RLo
 }
 
 registerKind(L.KIND_VALUE, {
-  holdings: 1,
-  destroy: (me, block) => me.heap.freeInside(block),
-  repair(me, block, dead) {
-    const { words } = me.arena.window(block.offset);
-    const at = me.arena.wordIndex(block.offset);
-    repairLock(words, at, dead);
+  repair(me, words, at, dead) {
+    repairLock(me, words, at, dead);
     unregister(words, at + L.VALUE_WATCHERS, dead & L.IDENT_SLOT_MASK);
   },
-  changed() {},
 });

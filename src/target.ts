@@ -14,10 +14,14 @@ import { called, functionFrom, importModule, isClass, isNative, sourceOf } from 
 const OWN_MODULE = "polyproc:";
 const OWN = new Map<string, () => Promise<AnyFunction>>();
 
-/** Makes a function of the library's own known, which children run. @param load Imports it, where it is needed. */
-export function registerOwn(name: string, load: () => Promise<AnyFunction>): TaskReference {
-  OWN.set(name, load);
+/** A function of the library's own, which children run. */
+export function ownTask(name: string): TaskReference {
   return { module: OWN_MODULE, name };
+}
+
+/** Makes such a function known, in children. @param load Imports it, where it is needed. */
+export function registerOwn(name: string, load: () => Promise<AnyFunction>): void {
+  OWN.set(name, load);
 }
 
 /** Where functions are found: the adapter. */

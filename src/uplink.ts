@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { limit } from "./clock.ts";
 import { ProcessError } from "./errors.ts";
 import type { Answer, Request, Wait } from "./hub.ts";
 import type { WaitOptions, WaitScope } from "./attempt.ts";
@@ -108,16 +108,11 @@ export class Uplink implements Client {
         };
         this.tell({ op: "cancel", number });
       };
-      const onAbort = () => cancel(signal!.reason);
-      const clock = timeout === undefined || now || timeout === Infinity
-        ? undefined
-        : startClock(timeout, () => this.tell({ op: "cancel", number }));
-      signal?.addEventListener("abort", onAbort);
+      const lift = limit(now ? { signal } : options, () => this.tell({ op: "cancel", number }), cancel);
       scope.add(cancel);
       const finish = () => {
         scope.delete(cancel);
-        clock?.stop();
-        signal?.removeEventListener("abort", onAbort);
+        lift();
         this.#pending.delete(number);
         if (!isLossy && --this.#open === 0) { for (const settle of this.#whenSettled.splice(0)) settle(); }
         if (!isLossy) this.#letGo();

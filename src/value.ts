@@ -320,19 +320,20 @@ function recordOf(data: SharedData, type: StructType, hasLock: boolean): SharedR
   return Object.preventExtensions(hasLock ? new LockedRecord(data, type) : new SharedRecord(data, type));
 }
 
-/** Both makers of a start method. @param home The memory in which they make values. */
-export function valueMakers(home: () => Home): { Value: ValueMaker; RawValue: RawValueMaker } {
-  function Value(type: ElementType | StructType, initial?: unknown, options?: ValueOptions): object {
+/** The maker of values of a start method. @param home The memory in which it makes them. */
+export function valueMaker(home: () => Home): ValueMaker {
+  return function Value(type: ElementType | StructType, initial?: unknown, options?: ValueOptions): object {
     return make(home(), type, initial, lockAmong(options, "the value"));
-  }
-  function RawValue(type: ElementType | StructType, initial?: unknown): object {
-    noOptions("RawValue", arguments[2]);
-    return make(home(), type, initial, false);
-  }
-  return { Value: Value as unknown as ValueMaker, RawValue: RawValue as unknown as RawValueMaker };
+  } as unknown as ValueMaker;
 }
 
-const makers = valueMakers(defaultHome);
+/** {@linkcode valueMaker}, of those without a lock. */
+export function rawValueMaker(home: () => Home): RawValueMaker {
+  return function RawValue(type: ElementType | StructType, initial?: unknown): object {
+    noOptions("RawValue", arguments[2]);
+    return make(home(), type, initial, false);
+  } as unknown as RawValueMaker;
+}
 
 /**
  * Makes a value in shared memory, with a lock. With or without `new`.
@@ -359,7 +360,7 @@ const makers = valueMakers(defaultHome);
  * }
  * ```
  */
-export const Value: ValueMaker = makers.Value;
+export const Value: ValueMaker = /* @__PURE__ */ valueMaker(defaultHome);
 /** A value with a lock, as {@linkcode Value} makes it: of a type, `Value<"int32">`, or of records, `Value<typeof Point>`. */
 export type Value<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? LockedValue<NameOf<T> & ElementName>
   : [T] extends [StructType<infer F>] ? LockedRecord<F> & RecordOf<F>
@@ -373,7 +374,7 @@ export type Value<T extends ElementType | StructType = ElementType> = [T] extend
  * @throws {TypeError} There is no such type, or `initial` is no value of it; or options are given, of which it has none.
  * @throws {UnsupportedError} No memory is shared there.
  */
-export const RawValue: RawValueMaker = makers.RawValue;
+export const RawValue: RawValueMaker = /* @__PURE__ */ rawValueMaker(defaultHome);
 /** A value without a lock, as {@linkcode RawValue} makes it: of a type, `RawValue<"int32">`, or of records, `RawValue<typeof Point>`. */
 export type RawValue<T extends ElementType | StructType = ElementType> = [T] extends [ElementType] ? SharedValue<NameOf<T> & ElementName>
   : [T] extends [StructType<infer F>] ? SharedRecord<F> & RecordOf<F>

@@ -5,7 +5,7 @@
  */
 import type { Arena } from "./arena.ts";
 import { type Attempt, PENDING, type WaitOptions, type WaitScope } from "./attempt.ts";
-import { startClock } from "./clock.ts";
+import { limit } from "./clock.ts";
 import type { Doorbells } from "./doorbells.ts";
 import type { Gate } from "./gate.ts";
 import { clearTimeout, hasTimers, performance, setTimeout } from "./host.ts";
@@ -23,7 +23,7 @@ interface Waiter {
   readonly keepsAlive: boolean;
   readonly since: number;
   /** Stops its clock and its listening to a signal. */
-  cleanUp: () => void;
+  cleanUp(): void;
   /** Whether its attempt is being made: what users write may run in it, and end this very wait. */
   isTrying: boolean;
   /** How it ends if that attempt takes nothing. */
@@ -102,28 +102,22 @@ export class WaitingTasks {
       }
     }
     return new Promise<T>((resolve, reject) => {
+      const giveUp = (end: () => void) => this.#giveUp(set, waiter, end);
+      const cancel = (reason: unknown) => giveUp(() => reject(reason));
+      const lift = limit(options, () => giveUp(() => settle(onTimeout).then(resolve, reject)), cancel);
+      scope.add(cancel);
       const waiter: Waiter = {
         what,
         resolve: resolve as (value: unknown) => void,
         reject,
         keepsAlive,
         since,
-        cleanUp: () => {},
+        cleanUp() {
+          scope.delete(cancel);
+          lift();
+        },
         isTrying: false,
         end: null,
-      };
-      const giveUp = (end: () => void) => this.#giveUp(set, waiter, end);
-      const cancel = (reason: unknown) => giveUp(() => reject(reason));
-      const onAbort = () => cancel(signal!.reason);
-      const clock = timeout === undefined || timeout === Infinity
-        ? undefined
-        : startClock(timeout, () => giveUp(() => settle(onTimeout).then(resolve, reject)));
-      signal?.addEventListener("abort", onAbort);
-      scope.add(cancel);
-      waiter.cleanUp = () => {
-        scope.delete(cancel);
-        clock?.stop();
-        signal?.removeEventListener("abort", onAbort);
       };
       let group = this.#groups.get(set.key);
       if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [], isAttended: false, again: null });
@@ -131,7 +125,7 @@ export class WaitingTasks {
       if (what.isBackground !== true) this.#foreground++;
       if (keepsAlive && this.#keeping++ === 0) this.#startLooking();
       // What was tried before may have aborted it.
-      if (signal?.aborted) onAbort();
+      if (signal?.aborted) cancel(signal.reason);
       else this.#attend(group, false);
       if (this.#groups.size > 0) this.#listen();
     });

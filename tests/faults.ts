@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import type { ArenaHome } from "../src/arena_home.ts";
+import { BLOCK_TAG, UNIT } from "../src/layout.ts";
 import { currentScene } from "../src/scene.ts";
 import * as work from "./fixtures/faults.ts";
 import { sleep } from "./timing.ts";
@@ -231,7 +232,13 @@ export function arenaMib(): number {
 
 /** How much of it is in use, in MiB: what is free and kept for quick use is as much as was needed once. */
 export function usedMib(): number {
-  return (currentScene().home("process") as ArenaHome).me.heap.usedBytes() / 2 ** 20;
+  const { arena, heap } = (currentScene().home("process") as ArenaHome).me;
+  let bytes = 0;
+  for (const { offset } of heap.exclusively(() => heap.blocks())) {
+    const header = offset - UNIT;
+    bytes += 2 ** (arena.header(header)[arena.wordIndex(header) + BLOCK_TAG] >> 1);
+  }
+  return bytes / 2 ** 20;
 }
 
 /** What a process has open and uses, of what the system counts. */

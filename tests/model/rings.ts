@@ -214,7 +214,7 @@ function act(messages: Messages, deed: Deed, value: number): unknown {
     case "put": {
       const message = messageOf(value, deed.big ?? false);
       const put = (outcome?: unknown) => (outcome === LATE ? LATE : { put: value });
-      if (deed.async) return messages.send(message, { timeout: deed.timeout }, late).then(put, over);
+      if (deed.async) return attempt(() => messages.send(message, { timeout: deed.timeout }, late).then(put, over));
       // What it gives when the time is up does not come out of a blocking put.
       let isLate = false;
       return attempt(() => {
@@ -227,7 +227,7 @@ function act(messages: Messages, deed: Deed, value: number): unknown {
     }
     case "get": {
       const got = (outcome: unknown) => (outcome === LATE ? LATE : { got: outcome });
-      if (deed.async) return messages.get({ timeout: deed.timeout }, late).then(got, over);
+      if (deed.async) return attempt(() => messages.get({ timeout: deed.timeout }, late).then(got, over));
       return attempt(() => got(messages.getSync(deed.timeout, late)));
     }
     case "done":
