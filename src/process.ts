@@ -127,7 +127,7 @@ export class Process<A extends any[] = any[]> {
     this.#name = name ?? `${new.target.name || "Process"}-${this.#scene.nextChildNumber()}`;
   }
 
-  /** What the child runs. Subclasses override it; then own enumerable fields of the object travel, and the class must be exported by its module. */
+  /** What the child runs: the target. Subclasses override it, and may call this one; then own enumerable fields of the object travel, and the class must be exported by its module. */
   run(): unknown {
     const { target, args } = this.#options;
     return typeof target === "function" ? target(...(args ?? []) as A) : undefined;
