@@ -351,6 +351,7 @@ eachMethod(
         [() => queue.put(future), /^Cannot send item: a future cannot travel .*; await it/, mp.DataCloneError],
         [() => queue.put(executor), /an executor cannot travel .*; make one there$/, mp.DataCloneError],
         [() => queue.put(new ctx.Process({ target: work.same })), /a process cannot travel .*; send its pid/, mp.DataCloneError],
+        [() => queue.put([new mp.SharedMemoryManager()]), /item\[0\]: a manager cannot travel .*; send what it made$/, mp.DataCloneError],
       ]);
       assert.deepEqual([await result, await future], [1, 2]);
       await executor.shutdown();

@@ -450,6 +450,10 @@ eachShared("a type of records takes names and types, and refuses names that are 
     assert.match((await fails(() => mp.Struct(wrong as mp.Fields), TypeError)).message, /^Cannot make a type of records: /);
   }
   for (const type of ["int", null, Point]) await fails(() => mp.Struct({ x: type as mp.ElementType }), TypeError);
+  // On its way it stays one.
+  const queue = new ctx.Queue<typeof Point>();
+  await queue.put(Point);
+  assert.equal(ctx.Value(await queue.get(), { x: 1 }).x, 1);
   // Names that are none of these are free.
   const odd = ctx.Value(mp.Struct({ value: "int8", length: "int16", "with space": "char", at: "bool" }), { value: 3 });
   odd.length = 500;
