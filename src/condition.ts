@@ -74,8 +74,9 @@ export class Condition implements SharedObject {
   /**
    * Makes a condition.
    *
-   * @param lock Its lock, by default a new {@linkcode Lock}.
+   * @param lock Its lock, by default a new {@linkcode Lock}; Python's is an `RLock`.
    * @param home The memory to make it in: that of the lock, or else of the default context. A context's own classes give theirs.
+   * @throws {TypeError} That is no lock.
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(lock?: Lock | RLock | null, home?: Home | Place) {
@@ -215,7 +216,7 @@ export class Condition implements SharedObject {
     }
   }
 
-  /** {@linkcode Condition.waitFor}, blocking. */
+  /** {@linkcode Condition.waitFor}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitForSync<T>(predicate: () => T, options?: { timeout?: number }): T {
     checkTimeout(options);
     this.#checkMine("wait for");
@@ -234,6 +235,7 @@ export class Condition implements SharedObject {
    *
    * @param n How many at the most; 1 by default.
    * @throws {ProcessError} This process does not hold the lock.
+   * @throws {RangeError} `n` is negative, or no number.
    */
   notify(n = 1): void {
     this.#checkMine("notify");

@@ -140,12 +140,12 @@ export function capabilities(): Capabilities {
   return { ...can, sharedMemory: { ...can.sharedMemory }, reasons: { ...can.reasons } };
 }
 
-/** How many logical processors the machine has. */
+/** How many logical processors the machine has. Python: `multiprocessing.cpu_count()`. */
 export function cpuCount(): number {
   return currentScene().world.adapter.cores.all;
 }
 
-/** How many of them this process may use, as far as that is known: affinity and limits of a container count. */
+/** How many of them this process may use, as far as that is known: affinity and limits of a container count. Python: `os.process_cpu_count()`. */
 export function availableParallelism(): number {
   return currentScene().world.adapter.cores.available;
 }
