@@ -123,12 +123,12 @@ export class Condition implements SharedObject {
   }
 
   /** Runs `body` with its lock taken; see {@linkcode Lock.withLock}. */
-  withLock<T>(body: () => T, options?: WaitOptions): Promise<Awaited<T>> {
+  withLock<T>(body: (guard: Guard) => T, options?: WaitOptions): Promise<Awaited<T>> {
     return this.#lock.withLock(body, options);
   }
 
   /** Runs `body` with its lock taken, blocking; see {@linkcode Lock.withLockSync}. */
-  withLockSync<T>(body: () => T, options?: { timeout?: number }): T {
+  withLockSync<T>(body: (guard: Guard) => T, options?: { timeout?: number }): T {
     return this.#lock.withLockSync(body, options);
   }
 
