@@ -25,7 +25,7 @@ import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
+import { answerOf, type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
@@ -200,7 +200,7 @@ export class Condition implements SharedObject {
    * @param options `timeout` in milliseconds, in all; `signal`.
    * @return What `predicate` gave last.
    * @throws {ProcessError} This process does not hold the lock.
-   * @throws {TypeError} The options are wrong; the lock is held as before.
+   * @throws {TypeError} The options are wrong, or `predicate` gives a promise; the lock is held as before.
    */
   async waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
     checkWait(options);
@@ -208,7 +208,7 @@ export class Condition implements SharedObject {
     options?.signal?.throwIfAborted();
     const deadline = deadlineOf(options?.timeout);
     for (;;) {
-      const result = predicate();
+      const result = answerOf(predicate());
       if (result) return result;
       const left = deadline - performance.now();
       if (left <= 0) return result;
@@ -222,7 +222,7 @@ export class Condition implements SharedObject {
     this.#checkMine("wait for");
     const deadline = deadlineOf(options?.timeout);
     for (;;) {
-      const result = predicate();
+      const result = answerOf(predicate());
       if (result) return result;
       const left = deadline - performance.now();
       if (left <= 0) return result;

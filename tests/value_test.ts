@@ -344,6 +344,8 @@ eachShared("a wait for a value gives false when its time is up, and is rejected 
   value.value = 2;
   assert.equal((await failed).message, "from the predicate");
   await fails(() => value.waitFor(throws), RangeError);
+  // A promise is true whatever it promises.
+  assert.match((await fails(() => value.waitFor(() => Promise.resolve(false)), TypeError)).message, /the predicate must answer at once/);
   value.value = 3;
   assert.isTrue(await other);
 });
