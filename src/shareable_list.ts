@@ -6,7 +6,8 @@
  * ```
  *
  * A format is one of Python's `struct`: `q` is a whole number, `d` a float, `xxxxxxx?` a boolean, `xxxxxx?x` None, `<bytes>s` a text or bytes. CPython takes NULs off the end of those, since their formats tell the place of an
- * item and not its length. Here the format of an item that ends with NULs tells its length.
+ * item and not its length. Here the format of an item that ends with NULs tells its length. (To that length CPython cuts, in silence, what it
+ * stores in the place of such an item.)
  *
  * @module
  */
@@ -32,7 +33,7 @@ interface Stored {
 }
 
 /**
- * A list of fixed length in a named block: numbers, booleans, texts, bytes and null. Each text and each array of bytes keeps the place that it was given at first, in steps of 8 bytes. Python: `shared_memory.ShareableList`.
+ * A list of fixed length in a named block: numbers, booleans, texts, bytes and null. Each text and each array of bytes keeps the place that it was given at first, in steps of 8 bytes. Python: `shared_memory.ShareableList`, which takes NULs off the end of texts and bytes, and cuts what it stores in the place of such a one.
  *
  * @example
  * ```ts
