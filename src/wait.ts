@@ -54,7 +54,7 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
       else {
         const end = thing instanceof Process ? thing.sentinel : thing;
         if (typeof (end as Partial<PromiseLike<unknown>> | null)?.then !== "function") {
-          throw new TypeError(`Cannot wait for ${String(thing)}: it is no connection, queue, process or promise`);
+          throw new TypeError(`Cannot wait for ${shown(thing)}: it is no connection, queue, process or promise`);
         }
         const release = (thing as Partial<Process>)[AWAITED]?.();
         if (release !== undefined) releases.push(release);

@@ -106,7 +106,7 @@ eachMethod("a thing that cannot be waited for is an error, also without waiting"
   // What is always ready would be no wait at all.
   for (const thing of [5, null, {}, () => {}]) {
     const error = await fails(() => mp.wait([here, thing as never], { timeout: T }), TypeError);
-    assert.match(error.message, /^Cannot wait for .+: it is no connection, queue, process or promise$/);
+    assert.match(error.message, /^Cannot wait for (5|null|an object|a function): it is no connection, queue, process or promise$/);
   }
 });
 
