@@ -297,17 +297,17 @@ export class Process<A extends any[] = any[]> {
     return this.#running?.stderr ?? null;
   }
 
-  /** Ends it with SIGTERM, and all its descendants. A thread is stopped. */
+  /** Ends it with SIGTERM, and all its descendants. A thread is stopped. An inline task cannot be: queues and the like refuse it from then on, and it goes on with whatever else it does. */
   terminate(): void {
     this.#signal("terminate", SIGTERM);
   }
 
-  /** Ends it with SIGKILL, and all its descendants. A thread is stopped. */
+  /** Ends it with SIGKILL, and all its descendants. Threads and inline tasks: as {@linkcode Process.terminate}. */
   kill(): void {
     this.#signal("kill", SIGKILL);
   }
 
-  /** Sends SIGINT, as Ctrl-C does. A thread is stopped. */
+  /** Sends SIGINT, as Ctrl-C does. Threads and inline tasks: as {@linkcode Process.terminate}. */
   interrupt(): void {
     this.#signal("interrupt", SIGINT);
   }

@@ -33,7 +33,7 @@ interface Stored {
 }
 
 /**
- * A list of fixed length in a named block: numbers, booleans, texts, bytes and null. Each text and each array of bytes keeps the place that it was given at first, in steps of 8 bytes. Python: `shared_memory.ShareableList`, which takes NULs off the end of texts and bytes, and cuts what it stores in the place of such a one.
+ * A list of fixed length in a named block: numbers, booleans, texts, bytes and null. A whole number is stored as an integer, unless it takes the place of a float. Each text and each array of bytes keeps the place that it was given at first, in steps of 8 bytes. Python: `shared_memory.ShareableList`, which takes NULs off the end of texts and bytes, and cuts what it stores in the place of such a one.
  *
  * @example
  * ```ts
