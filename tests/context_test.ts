@@ -28,6 +28,9 @@ test("the main process knows itself", () => {
   assert.deepEqual(mp.activeChildren(), []);
   assert.isTrue(mp.isMain(import.meta));
   assert.isFalse(mp.isMain({ url: "file:///elsewhere.ts" } as ImportMeta));
+  for (const wrong of [undefined, true]) {
+    assert.match(caught(() => mp.isMain(wrong as never)).message, /: pass import\.meta, not (undefined|true)$/);
+  }
 });
 
 test("what is offered is reported, and what is missing with its reason", () => {
