@@ -370,7 +370,7 @@ eachShared("a guard is refused where it is sent", async (ctx) => {
 eachMethod("what cannot be waited for is refused by its name", async (ctx) => {
   const queue = new ctx.Queue<number>(), { wait, waitFutures, asCompleted } = mp as Anything;
   await refuseAll([
-    [() => wait(queue), /^Cannot wait: things must be an iterable .*; it is an object$/],
+    [() => wait(queue), /^Cannot wait: things must be an iterable .*; it is a Queue$/],
     [() => wait(), /things must be an iterable .*; it is undefined$/],
     [() => waitFutures(5), /^Cannot wait: futures must be an iterable .*; it is 5$/],
     [() => waitFutures(undefined), /futures must be an iterable/],
