@@ -1,4 +1,4 @@
-/** The same interface over threads: a context is the whole module, bound to one start method. */
+/** The same interface over threads: a context has all that depends on the start method, bound to one. */
 import * as mp from "@polyproc/multiprocessing";
 
 /** Sorts numbers that were moved here, and moves them back. */

@@ -102,28 +102,28 @@ export abstract class Acquirable implements SharedObject {
   abstract locked(): boolean;
 
   /**
-   * Takes it, runs `body`, and lets go of it whatever happens.
+   * Takes it, runs `body`, and lets go of it whatever happens. `body` is given the guard, which says whether the lock was abandoned.
    *
    * @return What `body` gives.
    * @throws {TimeoutError} It was not to be had in time; `body` was not run.
    * @throws {TypeError} `body` is no function, or the options are wrong.
    */
-  async withLock<T>(body: () => T, options?: WaitOptions): Promise<Awaited<T>> {
+  async withLock<T>(body: (guard: Guard) => T, options?: WaitOptions): Promise<Awaited<T>> {
     checkBody(body);
     const guard = await this.acquire(options);
     try {
-      return await body();
+      return await body(guard);
     } finally {
       guard.release();
     }
   }
 
   /** {@linkcode Lock.withLock}, blocking. */
-  withLockSync<T>(body: () => T, options?: { timeout?: number }): T {
+  withLockSync<T>(body: (guard: Guard) => T, options?: { timeout?: number }): T {
     checkBody(body);
     const guard = this.acquireSync(options);
     try {
-      return body();
+      return body(guard);
     } finally {
       guard.release();
     }

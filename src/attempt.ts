@@ -46,6 +46,12 @@ export function checkWait(options: WaitOptions | undefined): void {
   if (options !== undefined) check(options, WAIT, "wait");
 }
 
+/** What a predicate gave. @throws {TypeError} A promise, which would be taken for true whatever becomes of it. */
+export function answerOf<T>(answer: T): T {
+  if (typeof (answer as Partial<PromiseLike<unknown>> | null | undefined)?.then !== "function") return answer;
+  throw new TypeError("Cannot wait: the predicate must answer at once, it gives a promise");
+}
+
 /** {@linkcode checkWait}, where there is no signal. @throws {TypeError} They are wrong. */
 export function checkTimeout(options: { timeout?: number } | undefined): void {
   if (options !== undefined) check(options, BLOCKING, "wait");

@@ -36,7 +36,7 @@ const MOST_PARTIES = 2 ** 31 - 1;
 
 /** How a barrier is made. */
 export interface BarrierOptions {
-  /** Called by one of the parties when all are there, before any goes on. A child gets it as it gets a target. */
+  /** Called by the last of the parties when all are there, before any goes on. A child gets it as it gets a target. */
   action?: (() => unknown) | TaskReference;
   /** How long each waits by default, in milliseconds. */
   timeout?: number;
@@ -118,6 +118,7 @@ export class Barrier implements SharedObject {
    * @return A number from 0 to `parties` − 1, another for each party.
    * @throws {BrokenBarrierError} It was broken, or reset meanwhile; a party died, or its time was up.
    * @throws {TypeError} The options are wrong; the party was not counted.
+   * @throws Whatever the action throws, in the party that came last and called it.
    */
   wait(options?: WaitOptions): Promise<number> {
     const place = this.#place;

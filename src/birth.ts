@@ -22,9 +22,10 @@ export interface BirthMessage extends Inheritance {
   readonly log: LogInheritance;
   /** The program's own arguments. */
   readonly argv: readonly string[];
-  /** The function, or the subclass of Process; null: nothing is to be run. */
+  /** The function; null: there is none. */
   readonly target: TargetSpec | null;
-  readonly isSubclass: boolean;
+  /** The subclass of Process whose `run()` is called in its stead; null: it is none. */
+  readonly subclass: TargetSpec | null;
   /** Whether it is a worker of a pool: what a task leaves open does not keep it alive. */
   readonly isWorker: boolean;
   /** The encoded {@linkcode Payload}: decoded last, when the memory that its handles live in is there. */

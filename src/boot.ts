@@ -109,9 +109,9 @@ async function live(
     if (exit !== null) adapter.onExit((code) => Atomics.store(exit, 0, (code & 255) + 1));
     const run = await load(message, extra.slice(2) as ArrayBuffer[], scene);
     note("run", { name: message.name, pid: at.pid });
-    const { target } = message;
+    const main = message.subclass ?? message.target;
     // The main module is the only one that may start what imports it.
-    if (target !== null && target.module !== null && adapter.isMain(target.module)) await followTarget(adapter, scene, keyOf(target), run);
+    if (main !== null && main.module !== null && adapter.isMain(main.module)) await followTarget(adapter, scene, keyOf(main), run);
     else await run();
     // From here on the program goes on as long as its event loop has something to do.
     world.rest();
@@ -136,23 +136,22 @@ async function live(
 
 /** Finds what is to be run, and what it is given. */
 async function load(message: BirthMessage, moved: readonly ArrayBuffer[], scene: Scene): Promise<() => unknown> {
-  const target = message.target === null ? () => {} : await importTarget(message.target, scene.world);
+  const target = await importTarget(message.target, scene.world), subclass = await importTarget(message.subclass, scene.world);
   scene.isBooting = false;
   const { args, fields } = decode(message.payload, 0, message.payload.length, undefined, moved) as Payload;
   await actionsLoaded();
-  if (!message.isSubclass) {
-    const runTarget = () => target(...args);
-    return runTarget;
-  }
+  const runTarget = () => target(...args);
+  if (message.subclass === null) return runTarget;
   // The subclass's own constructor has run in the parent: what it made of the object are its fields.
-  const process = Reflect.construct(Process, [{ name: message.name, daemon: message.daemon }], target) as Process;
+  const process = Reflect.construct(Process, [{ name: message.name, daemon: message.daemon, target: runTarget }], subclass) as Process;
   Object.assign(process, fields);
   const runSubclass = () => process.run();
   return runSubclass;
 }
 
 /** Finds the target; whoever ends this thread meanwhile waits for that, see `launch.ts`. */
-async function importTarget(target: TargetSpec, world: World): Promise<Awaited<ReturnType<typeof loadTarget>>> {
+async function importTarget(target: TargetSpec | null, world: World): Promise<Awaited<ReturnType<typeof loadTarget>>> {
+  if (target === null) return () => {};
   const me = world.openHome("thread")?.me;
   if (me !== undefined && !me.arena.turnGate(me.ident, L.GATE_LOADING, 0, L.GATE_STOP)) throw new Stopped();
   try {

@@ -12,4 +12,13 @@ export { type Message, messageFrom } from "./codec_message.ts";
 export { decode } from "./codec_decode.ts";
 export { move } from "./codec_encode_buffers.ts";
 export { keepHere } from "./codec_refusal.ts";
-export { type ClassCodec, HANDLE, type Handle, registerClass, registerHandle, type Revive, type Shareable } from "./codec_classes.ts";
+export {
+  type ClassCodec,
+  HANDLE,
+  type Handle,
+  LIBRARY,
+  registerClass,
+  registerHandle,
+  type Revive,
+  type Shareable,
+} from "./codec_classes.ts";

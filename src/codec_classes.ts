@@ -48,6 +48,9 @@ export interface KnownClass {
   readonly codec: ClassCodec | undefined;
 }
 
+/** What the library's own classes are registered with: they travel by a name that is the same in every build. */
+export const LIBRARY = { url: "@polyproc/multiprocessing" } as const;
+
 const byPrototype: Map<object, KnownClass> = new Map<object, KnownClass>();
 const byId: Map<string, KnownClass> = new Map<string, KnownClass>();
 const revivers: (Revive | undefined)[] = [];

@@ -25,7 +25,7 @@ import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
 import { enter, leave } from "./monitor.ts";
-import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
+import { answerOf, type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
@@ -74,8 +74,9 @@ export class Condition implements SharedObject {
   /**
    * Makes a condition.
    *
-   * @param lock Its lock, by default a new {@linkcode Lock}.
+   * @param lock Its lock, by default a new {@linkcode Lock}; Python's is an `RLock`.
    * @param home The memory to make it in: that of the lock, or else of the default context. A context's own classes give theirs.
+   * @throws {TypeError} That is no lock.
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(lock?: Lock | RLock | null, home?: Home | Place) {
@@ -121,12 +122,12 @@ export class Condition implements SharedObject {
   }
 
   /** Runs `body` with its lock taken; see {@linkcode Lock.withLock}. */
-  withLock<T>(body: () => T, options?: WaitOptions): Promise<Awaited<T>> {
+  withLock<T>(body: (guard: Guard) => T, options?: WaitOptions): Promise<Awaited<T>> {
     return this.#lock.withLock(body, options);
   }
 
   /** Runs `body` with its lock taken, blocking; see {@linkcode Lock.withLockSync}. */
-  withLockSync<T>(body: () => T, options?: { timeout?: number }): T {
+  withLockSync<T>(body: (guard: Guard) => T, options?: { timeout?: number }): T {
     return this.#lock.withLockSync(body, options);
   }
 
@@ -198,7 +199,7 @@ export class Condition implements SharedObject {
    * @param options `timeout` in milliseconds, in all; `signal`.
    * @return What `predicate` gave last.
    * @throws {ProcessError} This process does not hold the lock.
-   * @throws {TypeError} The options are wrong; the lock is held as before.
+   * @throws {TypeError} The options are wrong, or `predicate` gives a promise; the lock is held as before.
    */
   async waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
     checkWait(options);
@@ -206,7 +207,7 @@ export class Condition implements SharedObject {
     options?.signal?.throwIfAborted();
     const deadline = deadlineOf(options?.timeout);
     for (;;) {
-      const result = predicate();
+      const result = answerOf(predicate());
       if (result) return result;
       const left = deadline - performance.now();
       if (left <= 0) return result;
@@ -214,13 +215,13 @@ export class Condition implements SharedObject {
     }
   }
 
-  /** {@linkcode Condition.waitFor}, blocking. */
+  /** {@linkcode Condition.waitFor}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitForSync<T>(predicate: () => T, options?: { timeout?: number }): T {
     checkTimeout(options);
     this.#checkMine("wait for");
     const deadline = deadlineOf(options?.timeout);
     for (;;) {
-      const result = predicate();
+      const result = answerOf(predicate());
       if (result) return result;
       const left = deadline - performance.now();
       if (left <= 0) return result;
@@ -233,6 +234,7 @@ export class Condition implements SharedObject {
    *
    * @param n How many at the most; 1 by default.
    * @throws {ProcessError} This process does not hold the lock.
+   * @throws {RangeError} `n` is negative, or no number.
    */
   notify(n = 1): void {
     this.#checkMine("notify");

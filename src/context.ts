@@ -10,7 +10,7 @@ import { Condition } from "./condition.ts";
 import { ProcessError } from "./errors.ts";
 import { Event } from "./event.ts";
 import { Lock, RLock } from "./lock.ts";
-import { BOOLEAN, check } from "./options.ts";
+import { BOOLEAN, check, shown } from "./options.ts";
 import { type Connection, makePipe, type PipeOptions } from "./pipe.ts";
 import { checkPoolSecond, Pool } from "./pool.ts";
 import type { PoolOptions } from "./pool_options.ts";
@@ -140,12 +140,12 @@ export function capabilities(): Capabilities {
   return { ...can, sharedMemory: { ...can.sharedMemory }, reasons: { ...can.reasons } };
 }
 
-/** How many logical processors the machine has. */
+/** How many logical processors the machine has. Python: `multiprocessing.cpu_count()`. */
 export function cpuCount(): number {
   return currentScene().world.adapter.cores.all;
 }
 
-/** How many of them this process may use, as far as that is known: affinity and limits of a container count. */
+/** How many of them this process may use, as far as that is known: affinity and limits of a container count. Python: `os.process_cpu_count()`. */
 export function availableParallelism(): number {
   return currentScene().world.adapter.cores.available;
 }
@@ -169,8 +169,10 @@ export function activeChildren(): Process[] {
  * The main guard: whether this module is the program that was started. False in every child, on every runtime.
  *
  * @param meta The module's `import.meta`.
+ * @throws {TypeError} It is something else.
  */
 export function isMain(meta: ImportMeta): boolean {
+  if (typeof meta !== "object") throw new TypeError(`Cannot tell whether this is the main module: pass import.meta, not ${shown(meta)}`);
   const { world, parent } = currentScene();
   if (parent !== null || world.adapter.birth !== null) return false;
   const { main } = meta as { main?: boolean };

@@ -311,7 +311,7 @@ function futuresOf<F extends Future<any>>(futures: Iterable<F>): Set<F> {
   const all = new Set(futures);
   for (const future of all) {
     if (!(future instanceof Future)) {
-      throw new TypeError(`Cannot wait for ${String(future)}: it is no Future, which executors' submit() gives`);
+      throw new TypeError(`Cannot wait for ${shown(future)}: it is no Future, which executors' submit() gives`);
     }
   }
   return all;

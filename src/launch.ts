@@ -26,7 +26,7 @@ export interface Launch {
   readonly daemon: boolean;
   readonly target: unknown;
   readonly args: readonly unknown[];
-  /** The class whose `run()` is called instead of the target, and its instance's fields. */
+  /** The class whose `run()` is called, which may call the target, and its instance's fields. */
   readonly subclass: (new (...args: never[]) => unknown) | null;
   readonly fields: Readonly<Record<string, unknown>> | null;
   readonly transfer: readonly ArrayBuffer[];
@@ -93,7 +93,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (scene.self.daemon && plan.onCargo === null) {
     throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
   }
-  const { can } = scene.world.adapter;
+  const { adapter } = scene.world, { can } = adapter;
   if (!can.startMethods.includes(plan.method)) {
     throw new UnsupportedError(
       `Cannot start ${plan.name}: start method "${plan.method}" is not offered here: ${
@@ -102,8 +102,10 @@ export function launch(scene: Scene, plan: Launch): Running {
     );
   }
   if (plan.method === "inline") return launchInline(scene, plan);
-  const target = findTarget(scene, plan);
-  if (target !== null && isRepeating(keyOf(target))) {
+  const target = plan.target === null ? null : resolveTarget(plan.target, adapter, "target");
+  const subclass = plan.subclass === null ? null : resolveClass(plan.subclass, adapter);
+  const main = subclass ?? target;
+  if (main !== null && isRepeating(keyOf(main))) {
     throw new ProcessError(
       `Cannot start ${plan.name}: this child runs the same, and what starts it is not that but its main module. ${MAIN_GUARD}`,
     );
@@ -116,7 +118,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   const seats = reserveSeats(scene, isThread);
   try {
     holdFor(scene, seats, branch, shared, plan);
-    return start(scene, plan, { target, payload, moved }, seats, branch, shared);
+    return start(scene, plan, { target, subclass, payload, moved }, seats, branch, shared);
   } catch (error) {
     branch.ended();
     for (const { home, ident } of seats) home.me.bury(ident);
@@ -128,12 +130,6 @@ export function launch(scene: Scene, plan: Launch): Running {
 interface Seat {
   readonly home: ArenaHome;
   readonly ident: number;
-}
-
-function findTarget(scene: Scene, plan: Launch): TargetSpec | null {
-  const { adapter } = scene.world;
-  if (plan.subclass !== null) return resolveClass(plan.subclass, adapter);
-  return plan.target === null ? null : resolveTarget(plan.target, adapter, "target");
 }
 
 /** A place for the child in each arena that it is to share. */
@@ -171,6 +167,7 @@ function holdFor(scene: Scene, seats: readonly Seat[], branch: Branch, shared: M
 
 interface Cargo {
   readonly target: TargetSpec | null;
+  readonly subclass: TargetSpec | null;
   readonly payload: Uint8Array;
   readonly moved: readonly ArrayBuffer[];
 }
@@ -208,7 +205,7 @@ function start(
     log: logInheritance(),
     argv: adapter.args,
     target: cargo.target,
-    isSubclass: plan.subclass !== null,
+    subclass: cargo.subclass,
     isWorker: plan.onCargo !== null,
     payload: cargo.payload,
     mappedIdent,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LIBRARY, registerClass } from "./codec.ts";
 import { throwAside } from "./throw_aside.ts";
 
 /** Python's levels, and the library's two between them. */
@@ -24,12 +25,12 @@ export interface LogRecord {
   readonly message: string;
 }
 
-/** The library's logger. It writes nothing before a handler is added. */
+/** The library's logger. As long as it has no handler, warnings and what is graver go to standard error, and nothing else does. */
 export class Logger {
   /** The same as in Python. */
   readonly name = "multiprocessing";
   #level = 0;
-  readonly #handlers: LogHandler[] = [];
+  readonly #handlers = new Set<LogHandler>();
 
   /** The least level that is written; while it is 0, `NOTSET`, that is `WARNING`. */
   get level(): number {
@@ -45,26 +46,27 @@ export class Logger {
     this.#level = levelOf(level);
   }
 
-  /** Hands every later event that passes the level to `handler` too. */
+  /** Hands every later event that passes the level to `handler` too; once, however often it is added. */
   addHandler(handler: LogHandler): void {
-    this.#handlers.push(handler);
+    this.#handlers.add(handler);
   }
 
   /** Takes a handler away again, if it is there. */
   removeHandler(handler: LogHandler): void {
-    const at = this.#handlers.indexOf(handler);
-    if (at >= 0) this.#handlers.splice(at, 1);
+    this.#handlers.delete(handler);
   }
 
-  /** Whether anybody would see an event of that level. */
+  /** Whether anybody would see an event of that level. @throws {RangeError} There is no such level. */
   isEnabledFor(level: LevelName | number): boolean {
-    // As in Python, a level that was not set is that of the root logger.
-    return this.#handlers.length > 0 && levelOf(level) >= (this.#level || LEVELS.WARNING);
+    // As in Python, a level that was not set is that of the root logger, and what is as grave needs no handler.
+    const { WARNING } = LEVELS, least = this.#level || WARNING;
+    return levelOf(level) >= (this.#handlers.size > 0 ? least : Math.max(least, WARNING));
   }
 
-  /** Writes a message at that level. */
+  /** Writes a message at that level. @throws {RangeError} There is no such level. */
   log(level: LevelName | number, message: string): void {
     if (!this.isEnabledFor(level)) return;
+    if (this.#handlers.size === 0) return complain(message);
     const number = levelOf(level);
     const levelName = Object.entries(LEVELS).find(([, value]) => value === number)?.[0] ?? `Level ${number}`;
     const record = { level: number, levelName, processName: processName(), message };
@@ -100,6 +102,11 @@ export class Logger {
   /** Writes at level `CRITICAL`, 50. */
   critical(message: string): void {
     this.log("CRITICAL", message);
+  }
+
+  static {
+    // Where it arrives it is the logger there, as in Python.
+    registerClass(LIBRARY, Logger, { encode: () => null, decode: getLogger });
   }
 }
 

@@ -94,6 +94,7 @@ export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
-  const kind = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
+  const kind = tag === "Object" && value.constructor?.name || tag;
   return `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind === "Object" || kind === "Array" ? kind.toLowerCase() : kind}`;
 }

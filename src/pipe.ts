@@ -105,7 +105,7 @@ export class Connection implements SharedObject {
     }
   }
 
-  /** {@linkcode Connection.send}, blocking. */
+  /** {@linkcode Connection.send}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
   sendSync(value: unknown, options?: { timeout?: number }): void {
     checkTimeout(options);
     const sender = this.#sender("send");
@@ -129,7 +129,7 @@ export class Connection implements SharedObject {
     }
   }
 
-  /** {@linkcode Connection.recv}, blocking. */
+  /** {@linkcode Connection.recv}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
   recvSync(options?: { timeout?: number }): unknown {
     checkTimeout(options);
     const receiver = this.#receiver("receive");
@@ -152,7 +152,7 @@ export class Connection implements SharedObject {
     }
   }
 
-  /** {@linkcode Connection.poll}, blocking. */
+  /** {@linkcode Connection.poll}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
   pollSync(options?: { timeout?: number }): boolean {
     checkTimeout(options);
     const receiver = this.#receiver("poll");
@@ -168,6 +168,8 @@ export class Connection implements SharedObject {
    * @param offset First byte to send.
    * @param size How many; to the end by default.
    * @throws {RangeError} The range is not within the buffer.
+   * @throws {TypeError} That is no buffer, or what is given besides is no number.
+   * @throws What {@linkcode Connection.send} throws.
    */
   sendBytes(buffer: ArrayBufferView | ArrayBuffer, offset = 0, size?: number): Promise<void> {
     try {
@@ -177,7 +179,7 @@ export class Connection implements SharedObject {
     }
   }
 
-  /** {@linkcode Connection.sendBytes}, blocking. */
+  /** {@linkcode Connection.sendBytes}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
   sendBytesSync(buffer: ArrayBufferView | ArrayBuffer, offset = 0, size?: number): void {
     this.sendSync(range(buffer, offset, size));
   }
@@ -195,7 +197,7 @@ export class Connection implements SharedObject {
     return this.#bytes(await this.recv(options), maxLength);
   }
 
-  /** {@linkcode Connection.recvBytes}, blocking. */
+  /** {@linkcode Connection.recvBytes}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
   recvBytesSync(maxLength?: number, options?: { timeout?: number }): Uint8Array {
     checkLength(maxLength);
     return this.#bytes(this.recvSync(options), maxLength);
@@ -207,13 +209,15 @@ export class Connection implements SharedObject {
    * @param offset Byte of the buffer at which the message is to begin.
    * @return How many bytes the message has.
    * @throws {BufferTooShort} The message does not fit; it is in the error.
+   * @throws {RangeError} `offset` is not within the buffer; nothing was taken.
+   * @throws {TypeError} That is no buffer, or as {@linkcode Connection.recvBytes}.
    */
   async recvBytesInto(buffer: ArrayBufferView | ArrayBuffer, offset = 0, options?: WaitOptions): Promise<number> {
     const target = range(buffer, offset);
     return fill(target, await this.recvBytes(undefined, options));
   }
 
-  /** {@linkcode Connection.recvBytesInto}, blocking. */
+  /** {@linkcode Connection.recvBytesInto}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
   recvBytesIntoSync(buffer: ArrayBufferView | ArrayBuffer, offset = 0, options?: { timeout?: number }): number {
     const target = range(buffer, offset);
     return fill(target, this.recvBytesSync(undefined, options));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { shown } from "./options.ts";
 import type { PoolCore } from "./pool_core.ts";
 import { type TaskOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED } from "./pool_record.ts";
@@ -13,7 +14,7 @@ import type { Target } from "./process.ts";
 export function startCall(core: PoolCore, fn: Target, args: readonly unknown[], options: TaskOptions | undefined): AsyncResult {
   const call = new Call(core, fn, core.site());
   try {
-    if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${String(args)}`);
+    if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${shown(args)}`);
     call.options = taskOptions(options);
     core.submit(call.task, args, "args");
   } catch (error) {

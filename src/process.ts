@@ -129,7 +129,7 @@ export class Process<A extends any[] = any[]> {
     this.#name = name ?? `${new.target.name || "Process"}-${this.#scene.nextChildNumber()}`;
   }
 
-  /** What the child runs. Subclasses override it; then own enumerable fields of the object travel, and the class must be exported by its module. */
+  /** What the child runs: the target. Subclasses override it, and may call this one; then own enumerable fields of the object travel, and the class must be exported by its module. */
   run(): unknown {
     const { target, args } = this.#options;
     return typeof target === "function" ? target(...(args ?? []) as A) : undefined;
@@ -299,17 +299,17 @@ export class Process<A extends any[] = any[]> {
     return this.#running?.stderr ?? null;
   }
 
-  /** Ends it with SIGTERM, and all its descendants. A thread is stopped. */
+  /** Ends it with SIGTERM, and all its descendants. A thread is stopped. An inline task cannot be: queues and the like refuse it from then on, and it goes on with whatever else it does. */
   terminate(): void {
     this.#signal("terminate", SIGTERM);
   }
 
-  /** Ends it with SIGKILL, and all its descendants. A thread is stopped. */
+  /** Ends it with SIGKILL, and all its descendants. Threads and inline tasks: as {@linkcode Process.terminate}. */
   kill(): void {
     this.#signal("kill", SIGKILL);
   }
 
-  /** Sends SIGINT, as Ctrl-C does. A thread is stopped. */
+  /** Sends SIGINT, as Ctrl-C does. Threads and inline tasks: as {@linkcode Process.terminate}. */
   interrupt(): void {
     this.#signal("interrupt", SIGINT);
   }

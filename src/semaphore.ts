@@ -109,6 +109,7 @@ export class Semaphore extends AnySemaphore {
    * @param value How many permits there are to begin with; 1 by default.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
    * @throws {RangeError} `value` is not a whole number from 0 to 2^31 − 1.
+   * @throws {TypeError} It is no number.
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(value = 1, home: Home | Place = defaultHome()) {
@@ -157,6 +158,7 @@ export class BoundedSemaphore extends AnySemaphore {
    * @param value How many permits there are; 1 by default.
    * @param home The memory to make it in, by default that of the default context. A context's own classes give theirs.
    * @throws {RangeError} `value` is not a whole number from 0 to 2^31 − 1.
+   * @throws {TypeError} It is no number.
    * @throws {UnsupportedError} No memory is shared there.
    */
   constructor(value = 1, home: Home | Place = defaultHome()) {

@@ -6,15 +6,16 @@
  * ```
  *
  * A format is one of Python's `struct`: `q` is a whole number, `d` a float, `xxxxxxx?` a boolean, `xxxxxx?x` None, `<bytes>s` a text or bytes. CPython takes NULs off the end of those, since their formats tell the place of an
- * item and not its length. Here the format of an item that ends with NULs tells its length.
+ * item and not its length. Here the format of an item that ends with NULs tells its length. (To that length CPython cuts, in silence, what it
+ * stores in the place of such an item.)
  *
  * @module
  */
-import { registerClass } from "./codec.ts";
+import { LIBRARY, registerClass } from "./codec.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import { printAs } from "./printed.ts";
 import { ANYTHING, check } from "./options.ts";
-import { LIBRARY, SharedMemory } from "./shared_memory.ts";
+import { SharedMemory } from "./shared_memory.ts";
 
 /** What such a list holds. */
 export type ShareableItem = number | bigint | boolean | string | Uint8Array | null;
@@ -32,7 +33,7 @@ interface Stored {
 }
 
 /**
- * A list of fixed length in a named block: numbers, booleans, texts, bytes and null. Each text and each array of bytes keeps the place that it was given at first, in steps of 8 bytes. Python: `shared_memory.ShareableList`.
+ * A list of fixed length in a named block: numbers, booleans, texts, bytes and null. A whole number is stored as an integer, unless it takes the place of a float. Each text and each array of bytes keeps the place that it was given at first, in steps of 8 bytes. Python: `shared_memory.ShareableList`, which takes NULs off the end of texts and bytes, and cuts what it stores in the place of such a one.
  *
  * @example
  * ```ts
@@ -64,14 +65,16 @@ export class ShareableList {
    * @param options `name`: of the block. A new list needs none.
    * @throws {TypeError} An item is nothing that can be stored, or there is no such option.
    * @throws {ProcessError} There is a block of that name already (`code` is `"EEXIST"`), or there is none (`"ENOENT"`).
+   * @throws {RangeError} The block of that name holds no list.
    */
   constructor(sequence?: Iterable<ShareableItem> | null, options: { name?: string } = {}) {
     check(options, { name: ANYTHING }, "make a list");
     const { name } = options;
     if (name !== undefined && (sequence === undefined || sequence === null)) {
       this.shm = new SharedMemory({ name });
-      this.length = Number(this.#view.getBigInt64(0, true));
+      this.length = this.shm.size < WORD ? -1 : Number(this.#view.getBigInt64(0, true));
       if (!(this.length >= 0 && layoutOf(this.length, 0).size <= this.shm.size)) {
+        this.shm.close();
         throw new RangeError(`Cannot open the list "${name}": the block holds no list`);
       }
       this.#offsets = globalThis.Array.from({ length: this.length + 1 }, (_, i) => Number(this.#view.getBigInt64((i + 1) * WORD, true)));

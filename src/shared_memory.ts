@@ -4,7 +4,7 @@
  * @module
  */
 import type { NamedBlock } from "./adapter.ts";
-import { registerClass } from "./codec.ts";
+import { LIBRARY, registerClass } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { randomWord, TextEncoder } from "./host.ts";
 import { printAs } from "./printed.ts";
@@ -15,8 +15,6 @@ import type { World } from "./world.ts";
 /** What names of blocks that were given none begin with: as CPython's do. */
 const PREFIX = "psm_";
 const LONGEST_NAME = 255;
-/** The classes here travel by a name that is the same in every build. */
-export const LIBRARY = { url: "@polyproc/multiprocessing" } as const;
 
 /** How a block is made, or opened. */
 export interface SharedMemoryOptions {

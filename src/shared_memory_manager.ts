@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { keepHere } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { printAs } from "./printed.ts";
 import { type ShareableItem, ShareableList } from "./shareable_list.ts";
@@ -64,6 +65,7 @@ export class SharedMemoryManager {
   }
 
   static {
+    keepHere(this.prototype, "a manager", "send what it made");
     printAs(
       this.prototype,
       (manager) => manager.#blocks !== null ? `blocks=${manager.#blocks.length}` : manager.#isOver ? "over" : "initial",

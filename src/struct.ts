@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LIBRARY, registerClass } from "./codec.ts";
 import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, readAnew, type TypedArrayOf } from "./element_type.ts";
 
 /** The fields of a record: names, and types. */
@@ -99,6 +100,10 @@ export class StructType<F extends Fields = Fields> {
       kindOf(this.fields[name]).toStored(value);
     }
     for (const [name, value] of all) (target as Record<string, unknown>)[name] = value;
+  }
+
+  static {
+    registerClass(LIBRARY, StructType, { encode: ({ fields }) => fields, decode: (fields) => new StructType(fields as Fields) });
   }
 
   #columns(length: number): Column[] {

@@ -21,7 +21,8 @@ export type Waitable = Connection | Queue<any> | JoinableQueue<any> | SimpleQueu
  * @param things A connection or queue is ready when something is there, or nothing will ever be; a process when it ended; a promise when it is settled.
  * @param options `timeout` in milliseconds; 0 or less: only looks.
  * @return All that are ready, in the order given; `[]` when the time is up.
- * @throws {TypeError} `things` is no iterable, or the options are wrong.
+ * @throws {TypeError} `things` is no iterable, something among them cannot be waited for, or the options are wrong.
+ * @throws {ProcessError} A connection or queue was closed here, or a process was not started.
  */
 export async function wait<T extends Waitable>(things: Iterable<T>, options: WaitOptions = {}): Promise<T[]> {
   checkWait(options);
@@ -51,9 +52,13 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
       };
       if (isPollable(thing)) thing.poll({ timeout: Infinity, signal: outside }).then(done, fail);
       else {
-        const release = (thing as Partial<Process> | null)?.[AWAITED]?.();
+        const end = thing instanceof Process ? thing.sentinel : thing;
+        if (typeof (end as Partial<PromiseLike<unknown>> | null)?.then !== "function") {
+          throw new TypeError(`Cannot wait for ${shown(thing)}: it is no connection, queue, process or promise`);
+        }
+        const release = (thing as Partial<Process>)[AWAITED]?.();
         if (release !== undefined) releases.push(release);
-        Promise.resolve(thing instanceof Process ? thing.sentinel : thing).then(done, done);
+        Promise.resolve(end).then(done, done);
       }
     }
     signal?.addEventListener("abort", () => fail(signal.reason), { signal: over.signal });

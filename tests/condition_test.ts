@@ -229,6 +229,7 @@ eachShared("waitFor asks with the lock in hand until the answer is yes, and give
         throw new RangeError("from the predicate");
       })
     ), RangeError);
+  await fails(() => condition.withLock(() => condition.waitFor(() => Promise.resolve(false))), TypeError);
   assert.isFalse(condition.locked());
 });
 

@@ -28,6 +28,9 @@ test("the main process knows itself", () => {
   assert.deepEqual(mp.activeChildren(), []);
   assert.isTrue(mp.isMain(import.meta));
   assert.isFalse(mp.isMain({ url: "file:///elsewhere.ts" } as ImportMeta));
+  for (const wrong of [undefined, true]) {
+    assert.match(caught(() => mp.isMain(wrong as never)).message, /: pass import\.meta, not (undefined|true)$/);
+  }
 });
 
 test("what is offered is reported, and what is missing with its reason", () => {
@@ -114,7 +117,7 @@ test("a logger writes what passes its level, in Python's format", () => {
   assert.equal(logger.name, "multiprocessing");
   const lines: string[] = [];
   const handler: mp.LogHandler = (line) => lines.push(line);
-  logger.addHandler(handler);
+  for (const _ of [1, 2]) logger.addHandler(handler);
   try {
     assert.equal(logger.level, 0);
     assert.isFalse(logger.isEnabledFor("INFO"));
@@ -140,7 +143,15 @@ test("a logger writes what passes its level, in Python's format", () => {
     logger.removeHandler(handler);
     logger.setLevel("NOTSET");
   }
-  assert.isFalse(logger.isEnabledFor("CRITICAL"));
+  logger.setLevel("DEBUG");
+  assert.deepEqual([logger.isEnabledFor("INFO"), logger.isEnabledFor("WARNING")], [false, true]);
+  logger.setLevel("NOTSET");
+});
+
+test("a logger arrives as the logger that is there", async () => {
+  const queue = new mp.Queue<mp.Logger>();
+  await queue.put(mp.getLogger());
+  assert.strictEqual(await queue.get(), mp.getLogger());
 });
 
 eachMethod("a child inherits the level, without the handlers", async (ctx) => {
@@ -162,6 +173,7 @@ test("the log goes to standard error, of children too", async () => {
   const { out, err, code } = await runProgram("log");
   assert.equal(code, 0, err);
   assert.equal(out, "");
+  assert.match(err, /^handled by nobody$/m);
   assert.match(err, /^\[INFO\/MainProcess\] start name=Logged /m);
   assert.match(err, /^\[WARNING\/Logged\] heard$/m);
   assert.match(err, /^\[INFO\/Logged\] run name=Logged/m);

@@ -596,7 +596,7 @@ for (const end of ENDINGS) {
 }
 
 eachShared("a lock that nobody waits for when its owner is killed is free, and the next is told, whoever it is", async (ctx) => {
-  const locks = Array.from({ length: 4 }, () => new ctx.Lock()), held = new ctx.Queue(), said = new ctx.Queue();
+  const locks = Array.from({ length: 5 }, () => new ctx.Lock()), held = new ctx.Queue(), said = new ctx.Queue();
   const child = new ctx.Process({ target: work.takeAndEnd, args: [locks, held, "is killed"] }).start();
   assert.equal(await held.get(), "held");
   assert.isTrue(locks.every((lock) => lock.locked()));
@@ -605,6 +605,7 @@ eachShared("a lock that nobody waits for when its owner is killed is free, and t
   assert.isFalse(locks.some((lock) => lock.locked()));
   assert.isTrue((await locks[0].acquire({ timeout: 0 })).abandoned);
   assert.isTrue(locks[1].tryAcquire()!.abandoned);
+  assert.isTrue(await locks[4].withLock(({ abandoned }) => abandoned));
   const other = new ctx.Process({ target: work.waitFor, args: [[locks[2]], said] }).start();
   assert.deepEqual([await said.get(), await said.get()], ["waits", true]);
   assert.equal(await other.join(), 0);

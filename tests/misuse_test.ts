@@ -351,6 +351,7 @@ eachMethod(
         [() => queue.put(future), /^Cannot send item: a future cannot travel .*; await it/, mp.DataCloneError],
         [() => queue.put(executor), /an executor cannot travel .*; make one there$/, mp.DataCloneError],
         [() => queue.put(new ctx.Process({ target: work.same })), /a process cannot travel .*; send its pid/, mp.DataCloneError],
+        [() => queue.put([new mp.SharedMemoryManager()]), /item\[0\]: a manager cannot travel .*; send what it made$/, mp.DataCloneError],
       ]);
       assert.deepEqual([await result, await future], [1, 2]);
       await executor.shutdown();
@@ -369,7 +370,7 @@ eachShared("a guard is refused where it is sent", async (ctx) => {
 eachMethod("what cannot be waited for is refused by its name", async (ctx) => {
   const queue = new ctx.Queue<number>(), { wait, waitFutures, asCompleted } = mp as Anything;
   await refuseAll([
-    [() => wait(queue), /^Cannot wait: things must be an iterable .*; it is an object$/],
+    [() => wait(queue), /^Cannot wait: things must be an iterable .*; it is a Queue$/],
     [() => wait(), /things must be an iterable .*; it is undefined$/],
     [() => waitFutures(5), /^Cannot wait: futures must be an iterable .*; it is 5$/],
     [() => waitFutures(undefined), /futures must be an iterable/],

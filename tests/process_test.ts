@@ -564,6 +564,15 @@ eachMethod("a subclass runs its own run() with its own fields", async (ctx) => {
   assert.equal(await child.join(), 0);
 }, { follows: true });
 
+eachMethod("a subclass's run() may go on to the target that it was given", async (ctx) => {
+  const queue = new ctx.Queue<unknown>();
+  const child = new work.Announcer(queue, { target: work.report, args: [queue, 7] }, ctx.getStartMethod()!).start();
+  assert.equal(await child.join(), 0);
+  assert.equal(queue.qsize(), 2);
+  assert.equal(await queue.get(), "announced");
+  assert.deepEqual((await queue.get() as { args: unknown[] }).args, [7]);
+});
+
 /** The subclass for another start method than the default. */
 function methodical(ctx: mp.Context): typeof work.Shouter {
   const method = ctx.getStartMethod()!;

@@ -3,7 +3,7 @@
 // run: on=servers with=off,no-ffi,no-koffi
 
 import { execFileSync } from "node:child_process";
-import { existsSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import { needsMemory, startProgram, thrown, until } from "./fixtures/process_program.ts";
@@ -304,11 +304,14 @@ test("a child changes a list that it is given", async () => {
 });
 
 test("what is no list is not opened as one", () => {
-  const block = new mp.SharedMemory({ create: true, size: 64 });
-  block.buf.fill(255);
-  assert.throws(() => new mp.ShareableList(null, { name: block.name }), RangeError, /no list/);
+  for (const size of [64, 4]) {
+    const block = new mp.SharedMemory({ create: true, size }), { name } = block;
+    block.buf.fill(255);
+    assert.throws(() => new mp.ShareableList(null, { name }), RangeError, /no list/);
+    remove(block);
+    assert.notInclude(readFileSync("/proc/self/maps", "utf8"), name, "it was left open");
+  }
   assert.equal(codeOf(() => new mp.ShareableList(null, { name: fresh() })), "ENOENT");
-  remove(block);
 });
 
 test("a manager removes all that it made", () => {

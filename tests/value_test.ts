@@ -344,6 +344,8 @@ eachShared("a wait for a value gives false when its time is up, and is rejected 
   value.value = 2;
   assert.equal((await failed).message, "from the predicate");
   await fails(() => value.waitFor(throws), RangeError);
+  // A promise is true whatever it promises.
+  assert.match((await fails(() => value.waitFor(() => Promise.resolve(false)), TypeError)).message, /the predicate must answer at once/);
   value.value = 3;
   assert.isTrue(await other);
 });
@@ -450,6 +452,10 @@ eachShared("a type of records takes names and types, and refuses names that are 
     assert.match((await fails(() => mp.Struct(wrong as mp.Fields), TypeError)).message, /^Cannot make a type of records: /);
   }
   for (const type of ["int", null, Point]) await fails(() => mp.Struct({ x: type as mp.ElementType }), TypeError);
+  // On its way it stays one.
+  const queue = new ctx.Queue<typeof Point>();
+  await queue.put(Point);
+  assert.equal(ctx.Value(await queue.get(), { x: 1 }).x, 1);
   // Names that are none of these are free.
   const odd = ctx.Value(mp.Struct({ value: "int8", length: "int16", "with space": "char", at: "bool" }), { value: 3 });
   odd.length = 500;

@@ -103,6 +103,11 @@ eachMethod("a thing that cannot be waited for is an error, also without waiting"
   queue.close();
   await fails(() => mp.wait([queue, here], { timeout: T }), mp.ProcessError);
   await fails(() => mp.wait([queue, here], { timeout: 0 }), mp.ProcessError);
+  // What is always ready would be no wait at all.
+  for (const thing of [5, null, {}, () => {}]) {
+    const error = await fails(() => mp.wait([here, thing as never], { timeout: T }), TypeError);
+    assert.match(error.message, /^Cannot wait for (5|null|an object|a function): it is no connection, queue, process or promise$/);
+  }
 });
 
 test("promises are ready when they are settled, either way", async () => {
