@@ -241,7 +241,8 @@ async function runModules(specifier: string, files: Record<string, string>, flag
   };
   try {
     for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text);
-    const { out, err, code } = await runProgram("", { script: pathToFileURL(join(folder, "main.ts")).href, flags });
+    const script = pathToFileURL(join(folder, "main.ts")).href;
+    const { out, err, code } = await runProgram("", { script, flags: flags.map((flag) => flag.replace("FOLDER", folder)) });
     assert.equal(code, 0, err);
     return out;
   } finally {
@@ -294,3 +295,14 @@ test("children see the names for modules that the program sees", async () => {
   };
   assert.equal(await runModules("#here/work.ts", maps, []), "0 worked\n".repeat(mp.getAllStartMethods().length));
 });
+
+test("children see the names that the program was told on its command line", async () => {
+  const files = {
+    "names.json": `{ "imports": { "#here/": "./", "#adapter": "${import.meta.resolve("#adapter")}" } }`,
+    "work.ts": `import { word } from "#here/word.ts";
+      export async function work(queue: { put(word: string): Promise<void> }) { await queue.put(word); }`,
+    "word.ts": `export const word = "worked";`,
+  };
+  const out = await runModules("#here/work.ts", files, ["--config", "FOLDER/names.json"]);
+  assert.equal(out, "0 worked\n".repeat(mp.getAllStartMethods().length));
+}, { needs: ({ runtime }) => runtime.startsWith("deno") ? null : "Deno alone has such a file" });
