@@ -93,6 +93,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (scene.self.daemon && plan.onCargo === null) {
     throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
   }
+  if (scene.world.isEnding) throw new ProcessError(`Cannot start ${plan.name}: this process is ending`);
   const { can } = scene.world.adapter;
   if (!can.startMethods.includes(plan.method)) {
     throw new UnsupportedError(
