@@ -9,7 +9,7 @@ import type { ArenaHome } from "./arena_home.ts";
 import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
 import { startClock } from "./clock.ts";
 import { encode, HANDLE, type Message } from "./codec.ts";
-import { DataCloneError, ProcessError, RemoteError, UnsupportedError } from "./errors.ts";
+import { DataCloneError, ProcessError, RemoteError, TargetError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { performance, randomWord } from "./host.ts";
 import { launchInline } from "./inline.ts";
@@ -133,7 +133,14 @@ interface Seat {
 
 function findTarget(scene: Scene, plan: Launch): TargetSpec | null {
   const { adapter } = scene.world;
-  if (plan.subclass !== null) return resolveClass(plan.subclass, adapter);
+  if (plan.subclass !== null) {
+    if (Object.hasOwn(plan.fields!, "run")) {
+      throw new TargetError(
+        `Cannot start ${plan.name}: its run was assigned, and a child finds that only as a method of an exported class; or pass a target`,
+      );
+    }
+    return resolveClass(plan.subclass, adapter);
+  }
   return plan.target === null ? null : resolveTarget(plan.target, adapter, "target");
 }
 

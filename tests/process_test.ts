@@ -123,6 +123,14 @@ eachMethod("misuse is refused, and changes nothing", async (ctx) => {
   assert.deepEqual(state(child), after);
 });
 
+eachMethod("a run that was assigned is none that a child could find", async (ctx) => {
+  const child = Object.assign(new ctx.Process(), { run: () => {} });
+  const error = await thrown(() => child.start());
+  assert.instanceOf(error, mp.TargetError);
+  assert.match(error.message, /^Cannot start Process-\S+: its run was assigned, .*exported class; or pass a target$/);
+  assert.deepEqual(state(child), UNSTARTED);
+}, { methods: ["process", "thread"] });
+
 eachMethod("what cannot travel fails the start and leaves the process as it was", async (ctx) => {
   const args: unknown[] = [{ list: [1, () => {}] }];
   const child = new ctx.Process({ target: work.nothing as (...args: unknown[]) => void, args });
