@@ -60,7 +60,7 @@ export interface Running {
   unref(): void;
 }
 
-const SIGINT = 2;
+const SIGINT = 2, SIGKILL = 9;
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
 /** How long a thread that is to be ended may go on importing. */
@@ -232,8 +232,13 @@ function start(
   // A thread that was told to end has its own way of dying of it.
   const lastWords = listen(child, branch, plan.onCargo, (error) => isThread && asked !== null || plan.onError(error));
   if (child.pid !== null) branch.started(child.pid, child.port);
-  if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
-  else child.port.post(toBytes(birth));
+  try {
+    if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
+    else child.port.post(toBytes(birth));
+  } catch (error) {
+    child.signal(SIGKILL); // there are buffers that cannot be moved
+    throw error;
+  }
   child.port.unref();
   if (plan.daemon) child.unref();
   else child.ref();

@@ -146,6 +146,15 @@ eachMethod("what cannot travel fails the start and leaves the process as it was"
   assert.equal(await child.start().join(), 0);
 }, { methods: ["process", "thread", "inline"] });
 
+// Its worker would keep the program alive.
+eachMethod("a buffer that cannot be moved fails the start, and no thread is left", async (ctx) => {
+  const { buffer } = new WebAssembly.Memory({ initial: 1 });
+  const target = work.nothing as (...args: unknown[]) => void;
+  const child = new ctx.Process({ target, args: [buffer], transfer: [buffer as ArrayBuffer] });
+  await thrown(() => child.start());
+  assert.deepEqual(state(child), UNSTARTED);
+}, { methods: ["thread"] });
+
 eachMethod("a target that no child could find fails the start", async (ctx) => {
   const child = new ctx.Process({ target: Math.max.bind(null, 1) });
   const error = await thrown(() => child.start());
