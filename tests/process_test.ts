@@ -92,7 +92,7 @@ test("wrong options are refused by name", async () => {
   }
   const second = /^Cannot make a process: it takes one object { target, args }; its second argument is an array$/;
   for (const { Process } of [mp, mp.getContext("inline")]) {
-    assert.throws(() => new Process({ target: work.nap }, [20] as never), TypeError, second);
+    assert.throws(() => new Process({ target: work.nothing }, [20] as never), TypeError, second);
   }
 });
 
