@@ -79,12 +79,12 @@ function entryArgument(runtime: RuntimeName): string {
   throw new ProcessError(`Cannot start a child on ${runtime}: the library was loaded from ${url}, and only Deno runs remote modules`);
 }
 
-/** Options that belong to the parent's own start and not to a child: they evaluate, test, watch, or take the one port of a debugger. */
+/** Options that belong to the parent's own start and not to a child: they evaluate, test, watch, change the directory, or take the one port of a debugger. */
 const OWN: Readonly<Record<"node" | "bun", RegExp>> = {
   node:
     /^(-[epci]|-pe|--(eval|print|check|interactive|input-type|test|watch|inspect|debug|run|prof|cpu-prof|heap-prof|build-snapshot|report)([-=].*)?)$/,
   // A dash alone: the program comes from standard input.
-  bun: /^(-[ep]?|--(eval|print|watch|hot|inspect)([-=].*)?)$/,
+  bun: /^(-[ep]?|--(eval|print|check|interactive|cwd|watch|hot|inspect|cpu-prof|heap-prof)([-=].*)?)$/,
 };
 
 /** A runtime's own flags as a child gets them. */

@@ -151,6 +151,18 @@ function exists(path: string): boolean {
 
 const PERMISSIONS = ["read", "write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
+/** The config file that the program was told to use, if it may look at its own command line: that takes every permission. */
+function givenConfig(): string | null {
+  if (facts.permissions()[0] !== "-A") return null;
+  try {
+    const words = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1 - Deno.args.length);
+    const path = /\n(?:--config[\n=]|-c[\n=]?)(.+)/.exec(words.join("\n"))?.[1];
+    return path === undefined ? null : path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  } catch {
+    return null; // no Linux
+  }
+}
+
 const facts: ParentFacts = {
   runtime: "deno",
   get execPath() {
@@ -161,7 +173,7 @@ const facts: ParentFacts = {
     const held = PERMISSIONS.filter((name) => granted({ name } as Deno.PermissionDescriptor));
     return held.length === PERMISSIONS.length ? ["-A"] : held.map((name) => `--allow-${name}`);
   },
-  config: () => config === undefined ? config = denoConfig(mainModule(), Deno.cwd(), exists) : config,
+  config: () => config === undefined ? config = givenConfig() ?? denoConfig(mainModule(), Deno.cwd(), exists) : config,
   env,
 };
 

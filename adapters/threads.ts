@@ -120,7 +120,7 @@ function makeWorker({ runtime, threads, flags }: ThreadHost, more: readonly stri
     try {
       return new threads.Worker(url, { ...options, execArgv: [...own, ...more] });
     } catch (error) {
-      const left = own.filter((flag) => !String(error).includes(flag));
+      const refused = String(error).split(/[ ,]+/), left = own.filter((flag) => !refused.includes(flag));
       if (left.length === own.length) throw error;
       own = left;
     }

@@ -176,6 +176,7 @@ function begin(scene: Scene): void {
   });
   // Natural end or not: whoever is left ends with this thread. (Those that are not daemonic kept it alive.)
   adapter.onExit(() => {
+    scene.world.isEnding = true;
     scene.world.pools.sayLeftOpen();
     for (const child of [...scene.children]) child.terminate();
   });

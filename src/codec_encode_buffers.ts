@@ -10,6 +10,8 @@ import { DETACHED_REASON, Refusal, SHARED_BUFFER_REASON } from "./codec_refusal.
 
 /** A view that leaves at least so much of its buffer out does not take all of it along. */
 const WORTH_TRIMMING = 0x10000;
+/** What is larger is no pool of the runtime's, unless the program made that larger. */
+const LARGEST_POOL = 0x20000;
 
 /** A buffer of which only the parts that views show travel. Offsets on the wire are from the first view's, since pools differ by runtime. */
 export interface TrimmedBuffer {
@@ -85,7 +87,9 @@ export function writeView(view: ArrayBufferView, prototype: object): void {
 function writeViewOf(view: ArrayBufferView, kind: number, buffer: ArrayBuffer, prototype: object): void {
   if (buffer.detached) throw new Refusal(view, DETACHED_REASON);
   const { byteLength } = view;
-  const fixed = !buffer.resizable && !isMoved(buffer);
+  // A subclass is Node's Buffer, a part of a pool that has nothing to do with it: all small ones would be gone with that.
+  const pooled = prototype !== tag.VIEW_TYPES[kind]?.prototype && byteLength < buffer.byteLength;
+  const fixed = !buffer.resizable && (pooled && buffer.byteLength <= LARGEST_POOL || !isMoved(buffer));
   if (fixed && byteLength === buffer.byteLength && !isSeen(buffer) && !extrasOf().trimmed?.has(buffer)) {
     wasSeen(buffer);
     writeByte(tag.WHOLE_VIEW);
@@ -95,8 +99,6 @@ function writeViewOf(view: ArrayBufferView, kind: number, buffer: ArrayBuffer, p
     return;
   }
   if (fixed && !isSeen(buffer)) {
-    // A subclass is Node's Buffer, a part of a pool that has nothing to do with it.
-    const pooled = prototype !== tag.VIEW_TYPES[kind]?.prototype && byteLength < buffer.byteLength;
     if (pooled || buffer.byteLength - byteLength >= WORTH_TRIMMING || extrasOf().trimmed?.has(buffer)) {
       writeTrimmedView(view, kind, buffer);
       return;

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Child, Ending, StartMethod, StartPlan } from "./adapter.ts";
+import type { Adapter, Child, Ending, StartMethod, StartPlan } from "./adapter.ts";
 import type { Arena } from "./arena.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
 import { startClock } from "./clock.ts";
 import { encode, HANDLE, type Message } from "./codec.ts";
-import { DataCloneError, ProcessError, RemoteError, UnsupportedError } from "./errors.ts";
+import { DataCloneError, ProcessError, RemoteError, TargetError, UnsupportedError } from "./errors.ts";
 import { PASSED, type SharedObject } from "./holding.ts";
 import { performance, randomWord } from "./host.ts";
 import { launchInline } from "./inline.ts";
@@ -60,7 +60,7 @@ export interface Running {
   unref(): void;
 }
 
-const SIGINT = 2;
+const SIGINT = 2, SIGKILL = 9;
 /** How long a child's last words may take to arrive after its end was seen. */
 const LAST_WORDS_MS = 1000;
 /** How long a thread that is to be ended may go on importing. */
@@ -93,6 +93,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (scene.self.daemon && plan.onCargo === null) {
     throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
   }
+  if (scene.world.isEnding) throw new ProcessError(`Cannot start ${plan.name}: this process is ending`);
   const { adapter } = scene.world, { can } = adapter;
   if (!can.startMethods.includes(plan.method)) {
     throw new UnsupportedError(
@@ -103,7 +104,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   }
   if (plan.method === "inline") return launchInline(scene, plan);
   const target = plan.target === null ? null : resolveTarget(plan.target, adapter, "target");
-  const subclass = plan.subclass === null ? null : resolveClass(plan.subclass, adapter);
+  const subclass = findClass(plan, adapter);
   const main = subclass ?? target;
   if (main !== null && isRepeating(keyOf(main))) {
     throw new ProcessError(
@@ -130,6 +131,16 @@ export function launch(scene: Scene, plan: Launch): Running {
 interface Seat {
   readonly home: ArenaHome;
   readonly ident: number;
+}
+
+function findClass(plan: Launch, adapter: Adapter): TargetSpec | null {
+  if (plan.subclass === null) return null;
+  if (Object.hasOwn(plan.fields!, "run")) {
+    throw new TargetError(
+      `Cannot start ${plan.name}: its run was assigned, and a child finds that only as a method of an exported class; or pass a target`,
+    );
+  }
+  return resolveClass(plan.subclass, adapter);
 }
 
 /** A place for the child in each arena that it is to share. */
@@ -221,8 +232,13 @@ function start(
   // A thread that was told to end has its own way of dying of it.
   const lastWords = listen(child, branch, plan.onCargo, (error) => isThread && asked !== null || plan.onError(error));
   if (child.pid !== null) branch.started(child.pid, child.port);
-  if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
-  else child.port.post(toBytes(birth));
+  try {
+    if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
+    else child.port.post(toBytes(birth));
+  } catch (error) {
+    child.signal(SIGKILL); // there are buffers that cannot be moved
+    throw error;
+  }
   child.port.unref();
   if (plan.daemon) child.unref();
   else child.ref();

@@ -114,10 +114,13 @@ export class Process<A extends any[] = any[]> {
   /**
    * Makes a process; {@linkcode Process.start} starts it.
    *
-   * @param options What it runs, and how.
+   * @param options What it runs, and how. The arguments may be left out if the target needs none.
    * @param method What it is, by default that of the default context. A context's own class gives its.
    * @throws {TypeError} An option is wrong, or there is no such option.
    */
+  constructor(options: ProcessOptions<A> & { args: A }, method?: StartMethod);
+  /** The same, of a target that needs no arguments; or none. */
+  constructor(options?: ProcessOptions<A> & { target?: Target<[]> }, method?: StartMethod);
   constructor(options: ProcessOptions<A> = {}, method?: StartMethod) {
     checkProcessSecond(method);
     check(options, PROCESS, "make a process");

@@ -49,6 +49,8 @@ export class World {
   #mapped: MappedMemory | null = null;
   #hub: Hub | null = null;
   #uses = 1;
+  /** Whether the program ends: what it starts from now on would be left behind. */
+  isEnding = false;
   /** Pools that this thread has made and that are not over. */
   readonly pools: OpenPools;
   /** This thread's place among all processes and threads. */

@@ -398,7 +398,7 @@ test("a child gets its runtime's flags, but for those of the parent's own start,
   const node = ["--cpu-prof", "--cpu-prof-interval", "200", "-e", "1 + 1", "--test-only", "--watch-path=src", "--inspect-port", "9229"];
   const kept = ["--import", "tsx", "--no-warnings"];
   assert.deepEqual(ownFlags("node", ["--import", "tsx", "--input-type=module", ...node, "--no-warnings"]), kept);
-  const bun = ["--smol", "--watch", "--hot", "--inspect-wait=9229", "-e", "1 + 1", "--print", "2", "--conditions=dev", "-"];
+  const bun = ["--smol", "--watch", "--hot", "--cwd", "sub", "--inspect-wait=9229", "-e", "1 + 1", "--cpu-prof", "--conditions=dev", "-"];
   assert.deepEqual(ownFlags("bun", bun), ["--smol", "--conditions=dev"]);
 });
 

@@ -253,7 +253,8 @@ async function runModules(specifier: string, files: Record<string, string>, flag
   };
   try {
     for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text);
-    const { out, err, code } = await runProgram("", { script: pathToFileURL(join(folder, "main.ts")).href, flags });
+    const script = pathToFileURL(join(folder, "main.ts")).href;
+    const { out, err, code } = await runProgram("", { script, flags: flags.map((flag) => flag.replace("FOLDER", folder)) });
     assert.equal(code, 0, err);
     return out;
   } finally {
@@ -267,7 +268,8 @@ test("children run with the loader that the program runs with", async () => {
 }, { needs: ({ runtime }) => runtime.startsWith("node") ? null : "tsx is a loader for Node.js" });
 
 test("a thread with flags of its own has its program's loader too", async () => {
-  const flags = ["--import", import.meta.resolve("tsx"), "--max-old-space-size=600"];
+  // Threads are refused what is the whole process's, and nothing else for it: one of these has the name of another in it.
+  const flags = ["-r", "node:util", "--random-seed=1", "--import", import.meta.resolve("tsx")];
   // Node by itself reads no enums.
   const files = {
     "work.ts": `enum Word { Done = "worked" }
@@ -306,3 +308,14 @@ test("children see the names for modules that the program sees", async () => {
   };
   assert.equal(await runModules("#here/work.ts", maps, []), "0 worked\n".repeat(mp.getAllStartMethods().length));
 });
+
+test("children see the names that the program was told on its command line", async () => {
+  const files = {
+    "names.json": `{ "imports": { "#here/": "./", "#adapter": "${import.meta.resolve("#adapter")}" } }`,
+    "work.ts": `import { word } from "#here/word.ts";
+      export async function work(queue: { put(word: string): Promise<void> }) { await queue.put(word); }`,
+    "word.ts": `export const word = "worked";`,
+  };
+  const out = await runModules("#here/work.ts", files, ["--config", "FOLDER/names.json"]);
+  assert.equal(out, "0 worked\n".repeat(mp.getAllStartMethods().length));
+}, { needs: ({ runtime }) => runtime.startsWith("deno") ? null : "Deno alone has such a file" });

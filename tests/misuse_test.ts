@@ -350,7 +350,7 @@ eachMethod(
         [() => queue.put([result]), /^Cannot send item\[0\]: a result of a pool cannot travel .*; await it/, mp.DataCloneError],
         [() => queue.put(future), /^Cannot send item: a future cannot travel .*; await it/, mp.DataCloneError],
         [() => queue.put(executor), /an executor cannot travel .*; make one there$/, mp.DataCloneError],
-        [() => queue.put(new ctx.Process({ target: work.same })), /a process cannot travel .*; send its pid/, mp.DataCloneError],
+        [() => queue.put(new ctx.Process()), /a process cannot travel .*; send its pid/, mp.DataCloneError],
         [() => queue.put([new mp.SharedMemoryManager()]), /item\[0\]: a manager cannot travel .*; send what it made$/, mp.DataCloneError],
       ]);
       assert.deepEqual([await result, await future], [1, 2]);

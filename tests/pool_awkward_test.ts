@@ -278,6 +278,17 @@ test("what is moved in one call is copied in the next", async () => {
   });
 }, { needs: (can) => can.sharedMemory.thread ? null : can.reasons["sharedMemory.thread"] ?? "threads share no memory" });
 
+test("a small Buffer is copied, and what it lies in is not moved", async () => {
+  await withPool(mp.getContext("thread"), 1, async (pool) => {
+    const { Buffer } = globalThis as { Buffer?: { from(text: string): Uint8Array<ArrayBuffer> } };
+    for (let round = 0; round < 2; round++) {
+      const bytes = Buffer!.from("small"), isPart = bytes.buffer.byteLength > 5;
+      assert.equal(await pool.apply(work.lengthOf, [bytes], { transfer: [bytes.buffer] }), 5);
+      assert.equal(String(bytes), isPart ? "small" : "");
+    }
+  });
+}, { needs: () => "Buffer" in globalThis ? null : "there are no Buffers" });
+
 test("workers that share memory must be allowed to", async () => {
   const make = (permissions: mp.PoolOptions["permissions"]) =>
     new mp.Pool({ processes: 1, startMethod: "process", runtime: "deno", permissions });

@@ -91,7 +91,7 @@ test("wrong options are refused by name", async () => {
   }
   const second = /^Cannot make a process: it takes one object { target, args }; its second argument is an array$/;
   for (const { Process } of [mp, mp.getContext("inline")]) {
-    assert.throws(() => new Process({ target: work.nap }, [20] as never), TypeError, second);
+    assert.throws(() => new Process({ target: work.nothing }, [20] as never), TypeError, second);
   }
 });
 
@@ -122,6 +122,14 @@ eachMethod("misuse is refused, and changes nothing", async (ctx) => {
   assert.deepEqual(state(child), after);
 });
 
+eachMethod("a run that was assigned is none that a child could find", async (ctx) => {
+  const child = Object.assign(new ctx.Process(), { run: () => {} });
+  const error = await thrown(() => child.start());
+  assert.instanceOf(error, mp.TargetError);
+  assert.match(error.message, /^Cannot start Process-\S+: its run was assigned, .*exported class; or pass a target$/);
+  assert.deepEqual(state(child), UNSTARTED);
+}, { methods: ["process", "thread"] });
+
 eachMethod("what cannot travel fails the start and leaves the process as it was", async (ctx) => {
   const args: unknown[] = [{ list: [1, () => {}] }];
   const child = new ctx.Process({ target: work.nothing as (...args: unknown[]) => void, args });
@@ -136,6 +144,15 @@ eachMethod("what cannot travel fails the start and leaves the process as it was"
   args[0] = 1;
   assert.equal(await child.start().join(), 0);
 }, { methods: ["process", "thread", "inline"] });
+
+// Its worker would keep the program alive.
+eachMethod("a buffer that cannot be moved fails the start, and no thread is left", async (ctx) => {
+  const { buffer } = new WebAssembly.Memory({ initial: 1 });
+  const target = work.nothing as (...args: unknown[]) => void;
+  const child = new ctx.Process({ target, args: [buffer], transfer: [buffer as ArrayBuffer] });
+  await thrown(() => child.start());
+  assert.deepEqual(state(child), UNSTARTED);
+}, { methods: ["thread"] });
 
 eachMethod("a target that no child could find fails the start", async (ctx) => {
   const child = new ctx.Process({ target: Math.max.bind(null, 1) });
