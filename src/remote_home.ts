@@ -286,8 +286,8 @@ class RemoteMessages implements MessagesLike {
     cargo?: () => { payload: Payload; handles: (readonly number[])[] },
     parts?: Question["parts"],
   ): Promise<T> {
-    const isLossy = op === "put" && this.#isLossy;
-    return this.#uplink.ask({ op, object: this.#holding().object, count, parts }, { options, scope, isLossy, onTimeout, read, cargo });
+    const about = this.#holding(), isLossy = op === "put" && this.#isLossy, isGet = scope === this.#gets;
+    return this.#uplink.ask({ op, object: about.object, count, parts }, { about, options, scope, isLossy, isGet, onTimeout, read, cargo });
   }
 
   #command(op: Question["op"], count: number): void {

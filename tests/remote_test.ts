@@ -187,6 +187,17 @@ test("a batch brings queues along, each in its item", async () => {
   assert.deepEqual(await Promise.all([batch[0], ...batch[2].two].map((queue) => queue.get())), [1, 2, 3]);
 });
 
+test("a queue is there as long as somebody waits for it, though nothing else has it", async () => {
+  const queues = new context.Queue<mp.JoinableQueue<number> | null>();
+  const one = new context.Process({ target: child.waitForDropped, args: [queues] }).start();
+  const [first, second, collected] = [await queues.get(), await queues.get(), await queues.get()];
+  assert.isNull(collected);
+  await first!.get();
+  first!.taskDone();
+  await second!.put(1);
+  assert.equal(await one.join(), 0);
+});
+
 test("a joinable queue: done, and abandoned with its consumer", async () => {
   const queue = new context.JoinableQueue<number>();
   await queue.putMany(upTo(20));
