@@ -6,7 +6,7 @@
 import type { StartMethod } from "./adapter.ts";
 import { decode, encode, HANDLE, type Message } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
-import { PASSED, type SharedObject } from "./holding.ts";
+import { pass, pin, type SharedObject } from "./holding.ts";
 import { type EndBacking, type HoldingLike, type Home, type MessagesLike, notAtOnce, type RingBacking } from "./home.ts";
 import { type Answer, payloadOf } from "./hub.ts";
 import { encodeEach, notDone } from "./messages.ts";
@@ -178,10 +178,13 @@ class RemoteMessages implements MessagesLike {
     const promise = this.#ask("put", 0, options, this.#puts, onFull, () => {}, () => {
       const message = encoded();
       shared = message.shared;
-      return { payload: message, handles: shared.map((object) => object[HANDLE]().words) };
-    }, parts).then(() => {
-      for (const object of shared) object[PASSED]?.();
-    }).finally(() => {
+      const handles = shared.map((object) => {
+        const { words } = object[HANDLE]();
+        if (words[0] !== this.#home.id) pin(object); // nobody there can hold it
+        return words;
+      });
+      return { payload: message, handles };
+    }, parts).then(() => pass(shared)).finally(() => {
       this.#putting.delete(promise);
       if (this.#putting.size === 0) { for (const run of this.#whenPut.splice(0)) run(); }
     });

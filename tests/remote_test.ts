@@ -198,6 +198,13 @@ test("a queue is there as long as somebody waits for it, though nothing else has
   assert.equal(await one.join(), 0);
 });
 
+test("an end of a pipe of threads passes through a queue of processes", async () => {
+  const ends = new context.Queue<mp.Connection>(), answers = new context.Queue<unknown>();
+  const one = new context.Process({ target: child.throughProcesses, args: [ends, answers] }).start();
+  assert.equal(await answers.get(), "from a thread");
+  assert.equal(await one.join(), 0);
+});
+
 test("a joinable queue: done, and abandoned with its consumer", async () => {
   const queue = new context.JoinableQueue<number>();
   await queue.putMany(upTo(20));
