@@ -12,7 +12,7 @@ import { type Answer, payloadOf } from "./hub.ts";
 import { encodeEach, notDone } from "./messages.ts";
 import type { WaitOptions, WaitScope } from "./attempt.ts";
 import type { RingOptions } from "./ring.ts";
-import type { Frame, Payload } from "./tree_frame.ts";
+import { aligned, type Frame, type Payload } from "./tree_frame.ts";
 import type { Question, Uplink } from "./uplink.ts";
 
 const PATIENT: WaitScope = new Set();
@@ -218,7 +218,7 @@ class RemoteMessages implements MessagesLike {
       const values: unknown[] = [];
       let at = frame.payloadAt;
       for (const length of answer.lengths!) {
-        at = at + 7 & -8;
+        at = aligned(at);
         try {
           values.push(decode(frame.bytes, at, length, this.#home));
         } catch (error) {
