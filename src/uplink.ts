@@ -89,11 +89,13 @@ export class Uplink implements Client {
 
   /**
    * Asks something. Whether it was too late is decided where it is done: a request that was given up, but done before that was heard there, gives its result all the same.
+   *
+   * @throws {ProcessError} Those above cannot be reached any more.
    */
   ask<T>(question: Question, { about, options, scope, isLossy, isGet, onTimeout, read, cargo }: Asking<T>): Promise<T> {
     const { timeout, signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#tree.isLost) return Promise.reject(lostError());
+    if (this.#tree.isLost) throw lostError(); // which those who wait for nothing hear too
     const now = timeout !== undefined && timeout <= 0;
     const number = ++this.#last, isOpen = !isLossy && !isGet;
     // Before the payload is encoded, which an encoding would overwrite.
