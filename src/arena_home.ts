@@ -12,6 +12,7 @@ import { type EndBacking, type Home, isName, nameOf, type RingBacking, type Rule
 import * as L from "./layout.ts";
 import { Messages } from "./messages.ts";
 import { holdingOf, type Participant, registerKind } from "./participant.ts";
+import type { Passenger } from "./record.ts";
 import { Ring, type RingOptions, type Take } from "./ring.ts";
 import { destroyRing, wakeRing } from "./ring_repair.ts";
 
@@ -31,6 +32,9 @@ export class ArenaHome implements Home {
   readonly #take: Take<unknown>;
   /** Objects that guests made, by the names that they gave them (`hub.ts`). */
   names: ReadonlyMap<string, Block> | null = null;
+  /** Where the objects are that came with the message which is being read, in the order of its handles; and which is next. Where they have names, that is all that other processes know of them. */
+  #passengers: readonly Passenger[] = [];
+  #next = 0;
   /** Where the memory is not shared with those that the objects are for: what is missing. */
   missing: string | null = null;
 
@@ -38,7 +42,11 @@ export class ArenaHome implements Home {
   constructor(method: StartMethod, me: Participant, take?: Take<unknown>) {
     this.method = method;
     this.me = me;
-    this.#take = take ?? ((bytes, offset, length) => decode(bytes, offset, length, this));
+    this.#take = take ?? ((bytes, offset, length, passengers) => {
+      this.#passengers = passengers;
+      this.#next = 0;
+      return decode(bytes, offset, length, this);
+    });
   }
 
   get id(): number {
@@ -81,13 +89,13 @@ export class ArenaHome implements Home {
   }
 
   #revive(words: readonly number[], what: string): Block {
-    const { parker } = this.me;
+    const { parker } = this.me, passenger = this.#passengers[this.#next++];
     // A thread that was terminated and does not know yet finds nothing any more, which is no error: it ends here.
     parker.begin();
     try {
-      const block = this.find(words);
+      const block = this.find(words) ?? (isName(words) && passenger?.block);
       // Whoever received it holds it already, unless it came through another memory.
-      if (block === null || !this.me.hold(block, words[3])) {
+      if (!block || !this.me.hold(block, words[3])) {
         throw new ProcessError(`Cannot receive ${what}: nobody held it any more, so it is gone`);
       }
       return block;

@@ -94,7 +94,7 @@ export interface Home {
   readonly missing: string | null;
   /** This thread's part in the memory; null where that is elsewhere. */
   readonly me: Participant | null;
-  /** Resolves once nothing that this thread put, or asked those above, waits any more. */
+  /** Resolves once nothing that this thread put, or told those above, waits any more. */
   settled(): Promise<void>;
   makeRing(options: RingOptions, rules: Rules): RingBacking;
   makePipe(options: { duplex: boolean; capacity: number }): [EndBacking, EndBacking];

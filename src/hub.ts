@@ -18,7 +18,7 @@ import { Participant } from "./participant.ts";
 import { QUEUE_RULES } from "./queue.ts";
 import type { RingOptions } from "./ring.ts";
 import type { Branch, Host } from "./tree.ts";
-import { ANSWER, type Frame, type Path, seal, writeFrame } from "./tree_frame.ts";
+import { aligned, ANSWER, type Frame, type Path, seal, writeFrame } from "./tree_frame.ts";
 
 /** What a guest asks. Those with a number are answered. */
 export type Request =
@@ -219,8 +219,7 @@ export class Hub implements Host {
         Array.isArray(result)
           ? settle({ lengths: result.map((message) => message.length) }, result)
           : settle(result === undefined ? {} : { isReady: result }),
-      (error) => settle(error === OVER ? { isOver: true } : { error }),
-    );
+    ).catch((error) => settle(error === OVER ? { isOver: true } : { error })); // what is too large to be sent, too
   }
 }
 
@@ -306,7 +305,7 @@ function parcel({ home }: Guest, { bytes, payloadAt, handles }: Pick<Frame, "byt
 function* parcels(guest: Guest, { bytes, payloadAt, handles }: Frame, parts: NonNullable<Wait["parts"]>): Generator<Message, void, void> {
   let at = payloadAt, first = 0;
   for (const [byteLength, count] of parts) {
-    at = at + 7 & -8;
+    at = aligned(at);
     yield parcel(guest, { bytes: bytes.subarray(0, at + byteLength), payloadAt: at, handles: handles.slice(first, first + count) });
     at += byteLength;
     first += count;
@@ -317,10 +316,10 @@ function* parcels(guest: Guest, { bytes, payloadAt, handles }: Frame, parts: Non
 export function payloadOf(messages: readonly Uint8Array[]): Message | undefined {
   if (messages.length === 0) return undefined;
   let byteLength = 0;
-  for (const { length } of messages) byteLength = (byteLength + 7 & -8) + length;
+  for (const { length } of messages) byteLength = aligned(byteLength) + length;
   const writeTo = (target: Uint8Array, offset: number) => {
     for (const message of messages) {
-      offset = offset + 7 & -8;
+      offset = aligned(offset);
       target.set(message, offset);
       offset += message.length;
     }

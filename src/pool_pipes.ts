@@ -244,17 +244,23 @@ export class PipeRoute implements Route, Seats {
     seat?.connection.send(words).catch(() => {});
   }
 
-  /** Hears a worker out, as long as that is wanted. */
+  /** Hears a worker out, as long as that is wanted. One at a time: what it says may be in two messages. */
   async #hear(seat: Seat): Promise<void> {
-    const { signal } = this.#quiet;
+    let { signal } = this.#quiet;
     for (;;) {
       let news: PipeNews;
       try {
         news = await seat.connection.recv({ signal }) as PipeNews;
         if (news.type === "result") news = await withValue(news, seat.connection);
       } catch (error) {
-        // It is gone; or nobody wants to hear from anybody now.
-        if (error instanceof EOFError || signal.aborted || seat.connection.closed || seat.isRetired && seat.running === null) return;
+        if (error instanceof EOFError || seat.connection.closed) return; // it is gone
+        if (signal.aborted) {
+          ({ signal } = this.#quiet);
+          if (this.#isWanted) continue;
+          seat.heard = null; // nobody wants to hear from anybody now
+          return;
+        }
+        if (seat.isRetired && seat.running === null) return;
         news = { type: "unreadable", error };
       }
       this.#take(seat, news);
@@ -287,7 +293,6 @@ export class PipeRoute implements Route, Seats {
     this.#clock = null;
     this.#quiet.abort();
     this.#quiet = new AbortController();
-    for (const each of this.#seats.values()) each.heard = null;
   }
 
   /** It says so before it imports something, and once it has. */

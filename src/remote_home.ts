@@ -6,13 +6,13 @@
 import type { StartMethod } from "./adapter.ts";
 import { decode, encode, HANDLE, type Message } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
-import { PASSED, type SharedObject } from "./holding.ts";
+import { pass, pin, type SharedObject } from "./holding.ts";
 import { type EndBacking, type HoldingLike, type Home, type MessagesLike, notAtOnce, type RingBacking } from "./home.ts";
 import { type Answer, payloadOf } from "./hub.ts";
 import { encodeEach, notDone } from "./messages.ts";
 import type { WaitOptions, WaitScope } from "./attempt.ts";
 import type { RingOptions } from "./ring.ts";
-import type { Frame, Payload } from "./tree_frame.ts";
+import { aligned, type Frame, type Payload } from "./tree_frame.ts";
 import type { Question, Uplink } from "./uplink.ts";
 
 const PATIENT: WaitScope = new Set();
@@ -178,10 +178,13 @@ class RemoteMessages implements MessagesLike {
     const promise = this.#ask("put", 0, options, this.#puts, onFull, () => {}, () => {
       const message = encoded();
       shared = message.shared;
-      return { payload: message, handles: shared.map((object) => object[HANDLE]().words) };
-    }, parts).then(() => {
-      for (const object of shared) object[PASSED]?.();
-    }).finally(() => {
+      const handles = shared.map((object) => {
+        const { words } = object[HANDLE]();
+        if (words[0] !== this.#home.id) pin(object); // nobody there can hold it
+        return words;
+      });
+      return { payload: message, handles };
+    }, parts).then(() => pass(shared)).finally(() => {
       this.#putting.delete(promise);
       if (this.#putting.size === 0) { for (const run of this.#whenPut.splice(0)) run(); }
     });
@@ -215,7 +218,7 @@ class RemoteMessages implements MessagesLike {
       const values: unknown[] = [];
       let at = frame.payloadAt;
       for (const length of answer.lengths!) {
-        at = at + 7 & -8;
+        at = aligned(at);
         try {
           values.push(decode(frame.bytes, at, length, this.#home));
         } catch (error) {
@@ -286,8 +289,8 @@ class RemoteMessages implements MessagesLike {
     cargo?: () => { payload: Payload; handles: (readonly number[])[] },
     parts?: Question["parts"],
   ): Promise<T> {
-    const isLossy = op === "put" && this.#isLossy;
-    return this.#uplink.ask({ op, object: this.#holding().object, count, parts }, { options, scope, isLossy, onTimeout, read, cargo });
+    const about = this.#holding(), isLossy = op === "put" && this.#isLossy, isGet = scope === this.#gets;
+    return this.#uplink.ask({ op, object: about.object, count, parts }, { about, options, scope, isLossy, isGet, onTimeout, read, cargo });
   }
 
   #command(op: Question["op"], count: number): void {

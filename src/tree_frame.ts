@@ -6,7 +6,7 @@
  * mark kind depth:u16 | path u32 × depth | envelope length, words of handles: u32, u32 | handles | envelope | zeros | payload
  * ```
  *
- * The payload begins at a multiple of 8.
+ * The payload begins at a multiple of 8, and so does each of several messages in it.
  *
  * @module
  */
@@ -62,7 +62,7 @@ export function writeFrame(
   let words = 0;
   for (const handle of handles) words += handle.length + 1;
   const envelopeAt = 12 + (path.length + words) * 4;
-  const payloadAt = (envelopeAt + envelope.length + 7) & -8;
+  const payloadAt = aligned(envelopeAt + envelope.length);
   const byteLength = payloadAt + (payload?.byteLength ?? 0);
   if (byteLength > LARGEST) {
     throw new RangeError(
@@ -89,6 +89,11 @@ export function writeFrame(
   bytes.set(envelope, envelopeAt);
   payload?.writeTo(bytes, payloadAt);
   return bytes;
+}
+
+/** The next multiple of 8. (Bitwise operations end at 2 GiB.) */
+export function aligned(at: number): number {
+  return Math.ceil(at / 8) * 8;
 }
 
 /** An envelope's bytes. */
@@ -121,7 +126,7 @@ export function openFrame(bytes: Uint8Array): Frame {
     handles.push(Array.from({ length: count }, (_, i) => view.getUint32(at + 4 + i * 4, true)));
     at += 4 + count * 4;
   }
-  return { path, handles, bytes, envelope: decode(bytes, at, length), payloadAt: (at + length + 7) & -8 };
+  return { path, handles, bytes, envelope: decode(bytes, at, length), payloadAt: aligned(at + length) };
 }
 
 function viewOf(bytes: Uint8Array): DataView {

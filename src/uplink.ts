@@ -16,15 +16,20 @@ type Handles = readonly (readonly number[])[];
 interface Pending {
   answered(answer: Answer, frame: Frame): void;
   lost(error: Error): void;
+  readonly about: object;
 }
 
 /** How something is asked. */
 export interface Asking<T> {
+  /** What is asked about, which stays as long as nothing is answered. */
+  readonly about: object;
   readonly options: WaitOptions | undefined;
   /** Those with which it can be given up. */
   readonly scope: WaitScope;
   /** Whether the program may end before it is answered. */
   readonly isLossy: boolean;
+  /** Whether somebody waits to get something, who is gone once the program has nothing else to do. */
+  readonly isGet: boolean;
   /** Gives the result, or throws, when the time is up. */
   onTimeout(): T;
   /** Makes the result of the answer. */
@@ -84,13 +89,15 @@ export class Uplink implements Client {
 
   /**
    * Asks something. Whether it was too late is decided where it is done: a request that was given up, but done before that was heard there, gives its result all the same.
+   *
+   * @throws {ProcessError} Those above cannot be reached any more.
    */
-  ask<T>(question: Question, { options, scope, isLossy, onTimeout, read, cargo }: Asking<T>): Promise<T> {
+  ask<T>(question: Question, { about, options, scope, isLossy, isGet, onTimeout, read, cargo }: Asking<T>): Promise<T> {
     const { timeout, signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#tree.isLost) return Promise.reject(lostError());
+    if (this.#tree.isLost) throw lostError(); // which those who wait for nothing hear too
     const now = timeout !== undefined && timeout <= 0;
-    const number = ++this.#last;
+    const number = ++this.#last, isOpen = !isLossy && !isGet;
     // Before the payload is encoded, which an encoding would overwrite.
     const envelope = seal({ ...question, number, now } satisfies Request);
     try {
@@ -114,13 +121,14 @@ export class Uplink implements Client {
         scope.delete(cancel);
         lift();
         this.#pending.delete(number);
-        if (!isLossy && --this.#open === 0) { for (const settle of this.#whenSettled.splice(0)) settle(); }
+        if (isOpen && --this.#open === 0) { for (const settle of this.#whenSettled.splice(0)) settle(); }
         if (!isLossy) this.#letGo();
       };
       this.#hold();
-      if (!isLossy) this.#open++;
+      if (isOpen) this.#open++;
       if (isLossy) this.#flushed().then(this.#letGo);
       this.#pending.set(number, {
+        about,
         answered(answer, frame) {
           finish();
           try {
@@ -138,7 +146,7 @@ export class Uplink implements Client {
     });
   }
 
-  /** Resolves once nothing is open for which the program goes on. */
+  /** Resolves once all is done that was asked for, but for what somebody waits to get. */
   async settled(): Promise<void> {
     while (this.#open > 0) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
     await this.#flushed();

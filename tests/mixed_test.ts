@@ -121,3 +121,11 @@ eachShared("a lock whose owner is killed goes to a process of another runtime, w
     assert.isFalse((await lock.acquire()).abandoned);
   }
 }, options);
+
+eachShared("a child that shares no memory makes what one that does can use", async (ctx) => {
+  const things = new ctx.Queue<work.Things>(), said = new ctx.Queue();
+  const maker = new ctx.Process({ target: work.makeThings, args: [things, said], env: { POLYPROC_SHARED_MEMORY: "off" } }).start();
+  const user = new ctx.Process({ target: work.useThings, args: [things] }).start();
+  await joined([user, maker]);
+  assert.deepEqual(await said.get(), [false, "in the queue"]);
+}, options);

@@ -187,6 +187,24 @@ test("a batch brings queues along, each in its item", async () => {
   assert.deepEqual(await Promise.all([batch[0], ...batch[2].two].map((queue) => queue.get())), [1, 2, 3]);
 });
 
+test("a queue is there as long as somebody waits for it, though nothing else has it", async () => {
+  const queues = new context.Queue<mp.JoinableQueue<number> | null>();
+  const one = new context.Process({ target: child.waitForDropped, args: [queues] }).start();
+  const [first, second, collected] = [await queues.get(), await queues.get(), await queues.get()];
+  assert.isNull(collected);
+  await first!.get();
+  first!.taskDone();
+  await second!.put(1);
+  assert.equal(await one.join(), 0);
+});
+
+test("an end of a pipe of threads passes through a queue of processes", async () => {
+  const ends = new context.Queue<mp.Connection>(), answers = new context.Queue<unknown>();
+  const one = new context.Process({ target: child.throughProcesses, args: [ends, answers] }).start();
+  assert.equal(await answers.get(), "from a thread");
+  assert.equal(await one.join(), 0);
+});
+
 test("a joinable queue: done, and abandoned with its consumer", async () => {
   const queue = new context.JoinableQueue<number>();
   await queue.putMany(upTo(20));
@@ -231,7 +249,10 @@ test("if the process in the middle is killed, those below it are told, and do no
   process.kill(middle.pid!, "SIGKILL");
   assert.equal(await middle.join(), -9);
   // Its child had the same standard output, which ends with it.
-  assert.match(await text, /^waiting\nfirst ProcessError: Cannot use queues and pipes any more.*\nsecond ProcessError: /);
+  assert.match(
+    await text,
+    /^waiting\nfirst ProcessError: Cannot use queues and pipes any more.*\nsecond ProcessError: .*\nthird ProcessError: /,
+  );
   await until("the grandchild ended", () => !exists(pid));
 });
 
