@@ -119,6 +119,8 @@ export class Backlog {
     const onAbort = () => this.#fail(one, signal!.reason);
     const clock = timeout === undefined || timeout === Infinity ? undefined : startClock(timeout, () => {
       try {
+        // There may be room that this thread was too busy to see.
+        this.advance();
         onFull();
       } catch (error) {
         this.#fail(one, error);
