@@ -135,7 +135,7 @@ export function cString(text: string): Uint8Array {
 
 /** The target of a symbolic link, null where there is none. */
 export function readLink(libc: Libc, path: string): string | null {
-  const into = new Uint8Array(256);
+  const into = new Uint8Array(512);
   const length = libc.readlink(cString(path), into, into.length);
   return length < 0 ? null : new TextDecoder().decode(into.subarray(0, length));
 }
