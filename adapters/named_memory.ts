@@ -11,7 +11,7 @@
 import type { NamedBlock, NamedBlocks } from "../src/adapter.ts";
 import { ProcessError } from "../src/errors.ts";
 import type { Foreign, Libc } from "./posix.ts";
-import { ByteLocks, cString, O_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, readLink } from "./posix.ts";
+import { ByteLocks, cString, lengthen, O_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, readLink } from "./posix.ts";
 
 const DIRECTORY = "/dev/shm";
 const PROT_READ_WRITE = 3, MAP_SHARED = 1, SEEK_END = 2;
@@ -124,9 +124,9 @@ export class PosixBlocks implements NamedBlocks {
       // From here on it may be swept up.
       if (isTracked) libc.fchmod(fd, OWNER_ONLY | MARK);
       // Room for all of it now: later, where there is none, touching it would kill the program.
-      if (libc.ftruncate(fd, byteLength) !== 0 || libc.fallocate(fd, 0, 0, byteLength) !== 0) {
+      if (!lengthen(libc, fd, byteLength) || libc.fallocate(fd, 0, 0, byteLength) !== 0) {
         throw new RangeError(
-          `Cannot make ${byteLength} bytes of shared memory: ${DIRECTORY} has no room for that; make it larger, or use Array`,
+          `Cannot make ${byteLength} bytes of shared memory: ${DIRECTORY} has no room for that, or files must not be that long (ulimit -f); make it larger, or use Array`,
         );
       }
       return new PosixBlock(this.#foreign, this.#locks, name, fd, isTracked, true);
@@ -165,6 +165,7 @@ export class PosixBlocks implements NamedBlocks {
 
   /** Removes what nobody uses any more. */
   #sweep(): void {
+    if (this.#libc.access(cString(DIRECTORY), 0) !== 0) return;
     for (const { name, mode } of this.#files(DIRECTORY)) {
       if ((mode & MARK) === 0) continue;
       const path = cString(pathOf(name));

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readlinkSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
-import { needsMemory, startProgram, thrown, until } from "./fixtures/process_program.ts";
+import { needsMemory, runProgram, startProgram, thrown, until } from "./fixtures/process_program.ts";
 import * as work from "./fixtures/shared_memory.ts";
 import { test as add } from "./harness.ts";
 import { collectGarbage, collects } from "./shared.ts";
@@ -259,6 +259,12 @@ test("what is left by programs that were all killed is removed when the next blo
     assert.isTrue(isThere(kept), "an untracked one stays");
     unlinkSync(`/dev/shm/${kept}`);
   }
+});
+
+test("where files must not be long, memory is smaller, or refused", async () => {
+  const { out, err, code } = await runProgram("limited", { limit: "-f 1000000" });
+  assert.equal(out, "shared\nRangeError\n", err);
+  assert.equal(code, 0);
 });
 
 test("nobody but its owner may open it", () => {

@@ -181,7 +181,7 @@ test("a program that starts processes some time after its import, without a main
 });
 
 test("where descriptors are missing a child is not started, which is told, or runs", async () => {
-  const { out, err, code } = await runProgram("scarce", { descriptors: 200 });
+  const { out, err, code } = await runProgram("scarce", { limit: "-n 200" });
   assert.equal(code, 0, err);
   const starts = out.trim().split(/\n?free \d+\n/).slice(1);
   for (const start of starts) assert.match(start, /^failed ProcessError$|^child \d+\nchild done\njoined 0$/);
