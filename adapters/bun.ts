@@ -17,7 +17,20 @@ import { type Mapped, threadExists } from "./mapped_memory.ts";
 import { origin } from "./origin_bun.ts";
 import { CALLS, type CType, type Foreign, type Libc, loadLibc, signalNumber } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, filesIn, follow, histogram, kill, onCrash, onInterrupt, publish, quietly, serve, standard } from "./standard.ts";
+import {
+  cores,
+  filesIn,
+  follow,
+  histogram,
+  kill,
+  onCrash,
+  onInterrupt,
+  publish,
+  quietly,
+  serve,
+  standard,
+  threadIsListed,
+} from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
 
@@ -254,7 +267,7 @@ export const adapter: Adapter = {
   threadAlive(at) {
     const parts = process.platform === "linux" ? sharing.parts : null;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
-    return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+    return process.platform !== "linux" || threadIsListed(fs(), at);
   },
   giveWay: () => sharing.parts?.foreign.libc.sched_yield() === 0,
   start,

@@ -25,7 +25,20 @@ import { spawnChild } from "./node_spawn.ts";
 import { origin } from "./origin_v8.ts";
 import type { Foreign } from "./posix.ts";
 import { Sharing } from "./sharing.ts";
-import { cores, filesIn, follow, histogram, kill, memoryUsed, onCrash, onInterrupt, publish, quietly, serve } from "./standard.ts";
+import {
+  cores,
+  filesIn,
+  follow,
+  histogram,
+  kill,
+  memoryUsed,
+  onCrash,
+  onInterrupt,
+  publish,
+  quietly,
+  serve,
+  threadIsListed,
+} from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, threadBirth } from "./threads.ts";
 
@@ -191,7 +204,7 @@ export const adapter: Adapter = {
   threadAlive(at) {
     const parts = sharing.loaded;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
-    return process.platform !== "linux" || fs.existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+    return process.platform !== "linux" || threadIsListed(fs, at);
   },
   // They are not loaded for that: it takes long, and a thread that is terminated meanwhile takes the program with it.
   giveWay: () => sharing.loaded?.foreign.libc.sched_yield() === 0,

@@ -5,7 +5,7 @@
  */
 
 import type { Channel } from "node:diagnostics_channel";
-import type { Adapter, Histogram } from "../src/adapter.ts";
+import type { Adapter, Histogram, ThreadId } from "../src/adapter.ts";
 import { UnsupportedError } from "../src/errors.ts";
 
 /** What is used of `process`. */
@@ -104,6 +104,16 @@ export function kill(pid: number, signal: number): boolean {
   } catch (error) {
     if ((error as { code?: string }).code === "ESRCH") return false;
     throw error;
+  }
+}
+
+/** Whether a thread of this process exists, by what `/proc` says of it; where that is missing, or tells of other processes, whoever started the thread knows. */
+export function threadIsListed(fs: typeof import("node:fs"), { pid, tid }: ThreadId): boolean {
+  if (fs.existsSync(tid === 0 ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`)) return true;
+  try {
+    return fs.readlinkSync("/proc/self") !== String(pid);
+  } catch {
+    return true;
   }
 }
 

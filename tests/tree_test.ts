@@ -1,5 +1,6 @@
 // run: on=node22,node26,deno,bun
 /** Trees of processes: what happens to children at their parent's end, whatever that is. */
+import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { readdirSync, readFileSync } from "node:fs";
 import { assert } from "chai";
@@ -188,6 +189,12 @@ test("where descriptors are missing a child is not started, which is told, or ru
   assert.match(starts[0], /^failed/);
   assert.match(starts.at(-1)!, /joined 0$/);
 }, { needs: (can) => process.platform === "linux" ? needsProcesses(can) : "there is no ulimit" });
+
+test("where /proc tells of other processes than those here, threads live on", async () => {
+  const { out, err, code } = await runProgram("slow", { under: ["unshare", "-rpf"] });
+  assert.equal(out, "alive 0\n", err);
+  assert.equal(code, 0);
+}, { needs: () => spawnSync("unshare", ["-rpf", "true"]).status === 0 ? null : "no namespaces can be made here" });
 
 test("a target that starts itself again is no mistake", async () => {
   const { out, err, code } = await runProgram("recursion");
