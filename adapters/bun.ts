@@ -31,6 +31,7 @@ import {
   quietly,
   serve,
   standard,
+  threadIsListed,
 } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
@@ -236,7 +237,7 @@ export const adapter: Adapter = {
   threadAlive(at) {
     const parts = process.platform === "linux" ? sharing.parts : null;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
-    return process.platform !== "linux" || existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+    return process.platform !== "linux" || threadIsListed(fs(), at);
   },
   giveWay: () => sharing.parts?.foreign.libc.sched_yield() === 0,
   start,

@@ -352,6 +352,15 @@ function onThreadCrash(hear: (error: unknown) => void): void {
   });
 }
 
+/** Whether `/proc` tells of this process. */
+function isListed(): boolean {
+  try {
+    return Deno.readLinkSync("/proc/self") === String(Deno.pid);
+  } catch {
+    return false;
+  }
+}
+
 /** The adapter. */
 export const adapter: Adapter = {
   get can() {
@@ -368,7 +377,8 @@ export const adapter: Adapter = {
       Deno.statSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
       return true;
     } catch (error) {
-      return !(error instanceof Deno.errors.NotFound); // it takes a permission
+      // It takes a permission; and where that is not what tells of this process, whoever started the thread knows.
+      return !(error instanceof Deno.errors.NotFound) || !isListed();
     }
   },
   giveWay: () => sharing.parts?.foreign.libc.sched_yield() === 0,

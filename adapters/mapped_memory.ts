@@ -11,7 +11,7 @@
 import type { MappedHandle, MappedMemory, ThreadId } from "../src/adapter.ts";
 import { ProcessError, UnsupportedError } from "../src/errors.ts";
 import type { Bytes, Foreign, Libc, SyscallNumbers } from "./posix.ts";
-import { ByteLocks, cString, O_CLOEXEC, O_RDWR } from "./posix.ts";
+import { ByteLocks, cString, lengthen, O_CLOEXEC, O_RDWR } from "./posix.ts";
 import type { Bell, Knocker } from "./bells.ts";
 
 const FUTEX_WAIT = 0, FUTEX_WAKE = 1, EVERYBODY = 2 ** 31 - 1;
@@ -70,10 +70,15 @@ export class Mapped implements MappedMemory {
   static create(host: MappedHost, byteLength: number): Mapped {
     const libc = host.foreign.libc;
     const fd = libc.memfd_create(cString("polyproc"), MFD_CLOEXEC);
-    if (fd < 0 || libc.ftruncate(fd, byteLength) !== 0) {
-      throw new UnsupportedError(`Cannot make ${byteLength} bytes of shared memory: memfd_create failed`);
+    if (fd < 0) {
+      throw new UnsupportedError(
+        "Cannot make shared memory: no descriptor is free (ulimit -n), or a sandbox forbids memfd_create; the environment variable POLYPROC_SHARED_MEMORY=off does without",
+      );
     }
     try {
+      if (!lengthen(libc, fd, byteLength)) {
+        throw new UnsupportedError(`Cannot make ${byteLength} bytes of shared memory: files must not be that long here (ulimit -f)`);
+      }
       return new Mapped(host, { fd, byteLength, address: 0 });
     } catch (error) {
       libc.close(fd);

@@ -11,7 +11,7 @@
 import type { NamedBlock, NamedBlocks } from "../src/adapter.ts";
 import { ProcessError } from "../src/errors.ts";
 import type { Foreign, Libc } from "./posix.ts";
-import { ByteLocks, cString, O_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, readLink } from "./posix.ts";
+import { ByteLocks, cString, lengthen, O_CLOEXEC, O_CREAT, O_EXCL, O_RDWR, readLink } from "./posix.ts";
 
 const DIRECTORY = "/dev/shm";
 const PROT_READ_WRITE = 3, MAP_SHARED = 1, SEEK_END = 2;
@@ -21,12 +21,13 @@ const LOCKED_BYTE = 2 ** 52;
 
 const pathOf = (name: string) => `${DIRECTORY}/${name}`;
 
-/** Unmaps what nobody can see any more. */
-const COLLECTED = new FinalizationRegistry<() => void>((unmap) => unmap());
+/** Closes what nobody can see any more. */
+const COLLECTED = new FinalizationRegistry<PosixBlock>((block) => block.close());
 
 class PosixBlock implements NamedBlock {
   readonly byteLength: number;
-  readonly buffer: ArrayBuffer;
+  /** Not held here, where it is known until the program ends. */
+  readonly #buffer: WeakRef<ArrayBuffer>;
   readonly #libc: Libc;
   readonly #locks: ByteLocks;
   readonly #name: string;
@@ -51,12 +52,19 @@ class PosixBlock implements NamedBlock {
         }`,
       );
     }
-    this.buffer = foreign.view(address, byteLength);
+    const buffer = foreign.view(address, byteLength);
+    this.#buffer = new WeakRef(buffer);
     this.#unmap = () => void libc.munmap(address, byteLength);
-    COLLECTED.register(this.buffer, this.#unmap, this);
+    COLLECTED.register(buffer, this, this);
   }
 
-  get isOpen(): boolean {
+  get buffer(): ArrayBuffer {
+    return this.#buffer.deref() ?? new ArrayBuffer(0);
+  }
+
+  stays(): boolean {
+    // A name that is gone is nobody's to remove, and the memory is to go with the last who use it.
+    if (this.#fd >= 0 && this.#unmap === null && !(this.#isTracked && this.#isMaker && this.#isNamed)) this.#letGo();
     return this.#fd >= 0;
   }
 
@@ -64,18 +72,21 @@ class PosixBlock implements NamedBlock {
     if (this.#unmap === null) return;
     COLLECTED.unregister(this);
     // Whoever still has a view of it sees it empty, not what comes to that address next.
-    this.buffer.transfer(0);
+    this.#buffer.deref()?.transfer(0);
     this.#unmap();
     this.#unmap = null;
-    if (!this.#isTracked || !this.#isMaker) this.#letGo();
+    this.stays();
   }
 
   end(): void {
     if (this.#fd < 0) return;
-    // The name may be that of another block by now.
-    const isOurs = this.#isTracked && readLink(this.#libc, `/proc/self/fd/${this.#fd}`) === pathOf(this.#name);
-    if (isOurs && this.#locks.lock(this.#fd, LOCKED_BYTE)) this.#libc.unlink(cString(pathOf(this.#name)));
+    if (this.#isTracked && this.#isNamed && this.#locks.lock(this.#fd, LOCKED_BYTE)) this.#libc.unlink(cString(pathOf(this.#name)));
     this.#letGo();
+  }
+
+  /** Whether the name is still that of this block, and not of another by now. */
+  get #isNamed(): boolean {
+    return readLink(this.#libc, `/proc/self/fd/${this.#fd}`) === pathOf(this.#name);
   }
 
   #letGo(): void {
@@ -113,9 +124,9 @@ export class PosixBlocks implements NamedBlocks {
       // From here on it may be swept up.
       if (isTracked) libc.fchmod(fd, OWNER_ONLY | MARK);
       // Room for all of it now: later, where there is none, touching it would kill the program.
-      if (libc.ftruncate(fd, byteLength) !== 0 || libc.fallocate(fd, 0, 0, byteLength) !== 0) {
+      if (!lengthen(libc, fd, byteLength) || libc.fallocate(fd, 0, 0, byteLength) !== 0) {
         throw new RangeError(
-          `Cannot make ${byteLength} bytes of shared memory: ${DIRECTORY} has no room for that; make it larger, or use Array`,
+          `Cannot make ${byteLength} bytes of shared memory: ${DIRECTORY} has no room for that, or files must not be that long (ulimit -f); make it larger, or use Array`,
         );
       }
       return new PosixBlock(this.#foreign, this.#locks, name, fd, isTracked, true);
@@ -154,6 +165,7 @@ export class PosixBlocks implements NamedBlocks {
 
   /** Removes what nobody uses any more. */
   #sweep(): void {
+    if (this.#libc.access(cString(DIRECTORY), 0) !== 0) return;
     for (const { name, mode } of this.#files(DIRECTORY)) {
       if ((mode & MARK) === 0) continue;
       const path = cString(pathOf(name));

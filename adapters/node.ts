@@ -39,6 +39,7 @@ import {
   publish,
   quietly,
   serve,
+  threadIsListed,
 } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, threadBirth } from "./threads.ts";
@@ -188,7 +189,7 @@ export const adapter: Adapter = {
   threadAlive(at) {
     const parts = sharing.loaded;
     if (parts !== null) return threadExists(parts.foreign.libc, at);
-    return process.platform !== "linux" || fs.existsSync(at.tid === 0 ? `/proc/${at.pid}` : `/proc/${at.pid}/task/${at.tid}`);
+    return process.platform !== "linux" || threadIsListed(fs, at);
   },
   // They are not loaded for that: it takes long, and a thread that is terminated meanwhile takes the program with it.
   giveWay: () => sharing.loaded?.foreign.libc.sched_yield() === 0,

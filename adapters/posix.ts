@@ -39,6 +39,7 @@ export interface Libc {
   poll(fds: Bytes, count: number, timeoutMs: number): number;
   memfd_create(name: Bytes, flags: number): number;
   ftruncate(fd: number, length: number): number;
+  getrlimit(resource: number, limits: Bytes): number;
   fallocate(fd: number, mode: number, offset: number, length: number): number;
   mmap(at: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(at: number, length: number): number;
@@ -72,6 +73,7 @@ export const CALLS: Readonly<Record<keyof Libc, Signature>> = {
   poll: [["bytes", "i64", "i32"], "i32"],
   memfd_create: [["bytes", "u32"], "i32"],
   ftruncate: [["i32", "i64"], "i32"],
+  getrlimit: [["i32", "bytes"], "i32"],
   fallocate: [["i32", "i32", "i64", "i64"], "i32"],
   mmap: [["address", "i64", "i32", "i32", "i32", "i64"], "address"],
   munmap: [["address", "i64"], "i32"],
@@ -135,9 +137,20 @@ export function cString(text: string): Uint8Array {
 
 /** The target of a symbolic link, null where there is none. */
 export function readLink(libc: Libc, path: string): string | null {
-  const into = new Uint8Array(256);
+  const into = new Uint8Array(512);
   const length = libc.readlink(cString(path), into, into.length);
   return length < 0 ? null : new TextDecoder().decode(into.subarray(0, length));
+}
+
+const RLIMIT_FSIZE = 1;
+
+/** Makes a new file that long. False if the system refuses. */
+export function lengthen(libc: Libc, fd: number, byteLength: number): boolean {
+  // Beyond what `ulimit -f` allows, asking alone would kill the program. `struct rlimit`: the limit, u64, and how far it may be raised.
+  const limits = new Int32Array(4);
+  libc.getrlimit(RLIMIT_FSIZE, limits);
+  const isLow = limits[1] >= 0 && limits[1] * 2 ** 32 + (limits[0] >>> 0) < byteLength;
+  return !isLow && libc.ftruncate(fd, byteLength) === 0;
 }
 
 const F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
@@ -184,6 +197,8 @@ export class ByteLocks {
 }
 
 const P_PID = 1, WNOHANG = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1;
+/** How often a process is looked at whose end cannot be waited for. */
+const BLIND_MS = 5;
 
 /** Blocks until the child process has ended, and leaves reaping it to the runtime. Null when the time is up; both null if somebody reaped it before. */
 export function waitForProcess(
@@ -192,21 +207,23 @@ export function waitForProcess(
   pid: number,
   timeoutMs: number,
 ): { code: number | null; signal: number | null } | null {
-  const fd = libc.syscall(numbers.pidfdOpen, pid, 0, 0, null, 0, 0);
-  if (fd >= 0) { // close-on-exec by nature
-    const deadline = performance.now() + timeoutMs;
-    for (let left = timeoutMs;; left = deadline - performance.now()) {
-      // A signal handler cuts poll short, hence the loop.
-      const ready = libc.poll(new Int32Array([fd, POLLIN]), 1, Math.min(Math.max(Math.ceil(left), 0), 2 ** 31 - 1));
-      if (ready > 0 || left <= 0) break;
-    }
-    libc.close(fd);
-  }
+  const deadline = performance.now() + timeoutMs;
+  // Where that is not to be had (Linux before 5.3, a sandbox) it is looked at now and then. It is close-on-exec by nature.
+  const fd = libc.syscall(numbers.pidfdOpen, pid, 0, 0, null, 0, 0), isBlind = fd < 0;
   // siginfo_t: signal, errno, code, (4 bytes), pid, uid, status
-  const info = new Int32Array(32);
-  if (libc.waitid(P_PID, pid, info, WEXITED | WNOWAIT | WNOHANG) !== 0) return { code: null, signal: null };
-  if (info[4] === 0) return null;
-  return info[2] === CLD_EXITED ? { code: info[6], signal: null } : { code: null, signal: info[6] };
+  const info = new Int32Array(32), fds = new Int32Array([fd, POLLIN]);
+  try {
+    for (;;) {
+      if (libc.waitid(P_PID, pid, info, WEXITED | WNOWAIT | WNOHANG) !== 0) return { code: null, signal: null };
+      if (info[4] !== 0) return info[2] === CLD_EXITED ? { code: info[6], signal: null } : { code: null, signal: info[6] };
+      const left = deadline - performance.now();
+      if (!(left > 0)) return null;
+      // A signal handler cuts it short.
+      libc.poll(fds, isBlind ? 0 : 1, Math.min(Math.ceil(left), isBlind ? BLIND_MS : 2 ** 31 - 1));
+    }
+  } finally {
+    if (!isBlind) libc.close(fd);
+  }
 }
 
 const SIGNALS =

@@ -11,7 +11,7 @@ import { Knocker } from "./bells.ts";
 import { Mapped, type MappedHost } from "./mapped_memory.ts";
 import { PosixBlocks } from "./named_memory.ts";
 import type { BirthArgument } from "./command.ts";
-import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, SIGKILL, syscallNumbers } from "./posix.ts";
+import { FIOCLEX, type Foreign, PR_SET_PDEATHSIG, readLink, SIGKILL, syscallNumbers } from "./posix.ts";
 
 /** What a runtime says for it. */
 export interface SharingHost {
@@ -67,6 +67,9 @@ export class Sharing {
       throw new UnsupportedError(`not on ${host.machine} machines, only on x64 and arm64; threads share memory everywhere`);
     }
     const foreign = host.loadForeign();
+    if (readLink(foreign.libc, "/proc/self") !== String(host.pid)) {
+      throw new UnsupportedError("/proc is missing, or that of other processes than those here: mount -t proc proc /proc");
+    }
     let thread: ThreadId | null = null;
     this.#mapped = {
       foreign,

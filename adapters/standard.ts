@@ -107,6 +107,16 @@ export function kill(pid: number, signal: number): boolean {
   }
 }
 
+/** Whether a thread of this process exists, by what `/proc` says of it; where that is missing, or tells of other processes, whoever started the thread knows. */
+export function threadIsListed(fs: typeof import("node:fs"), { pid, tid }: ThreadId): boolean {
+  if (fs.existsSync(tid === 0 ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`)) return true;
+  try {
+    return fs.readlinkSync("/proc/self") !== String(pid);
+  } catch {
+    return true;
+  }
+}
+
 /** Files of a directory, with their modes. */
 export function* filesIn(fs: typeof import("node:fs"), directory: string): Generator<{ name: string; mode: number }> {
   for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {

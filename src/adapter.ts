@@ -87,8 +87,8 @@ export interface NamedBlock {
   readonly byteLength: number;
   /** Its bytes; empty once it was closed. */
   readonly buffer: ArrayBuffer;
-  /** Whether there is something to do at the program's end. */
-  readonly isOpen: boolean;
+  /** Whether there is something to do at the program's end. One that was closed, and whose name is gone, is let go of. */
+  stays(): boolean;
   /** Lets go of the memory. The name stays. */
   close(): void;
   /** The program ends: removes the name of a tracked block if no other program of this library uses it. */

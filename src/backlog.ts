@@ -117,6 +117,8 @@ export class Backlog {
     const kept = many.map(({ passengers }) => passengers.map(({ block, holding }) => new Holding(this.#me, block, holding, 0)));
     const onTime = () => {
       try {
+        // There may be room that this thread was too busy to see.
+        this.advance();
         onFull();
       } catch (error) {
         this.#fail(one, error);

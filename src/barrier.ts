@@ -33,6 +33,8 @@ import type { TargetSpec, TaskReference } from "./target.ts";
 const BARRIER = 11;
 const FILLING = 0, ACTING = 1, BROKEN = 2;
 const MOST_PARTIES = 2 ** 31 - 1;
+/** Shortly before the numbers begin anew, so that every barrier comes there, and not one in a day. */
+const FIRST_ROUND = -2;
 
 /** How a barrier is made. */
 export interface BarrierOptions {
@@ -176,7 +178,7 @@ export class Barrier implements SharedObject {
       if (words[at + L.BARRIER_ARRIVED] === 0 && words[at + L.BARRIER_STATE] === FILLING) return;
       const round = words[at + L.BARRIER_ROUND];
       for (let slot = 0, used = Atomics.load(me.arena.head, L.SLOTS_USED); slot < used; slot++) {
-        if (words[at + L.BARRIER_WAITING + slot] > 0) words[at + L.BARRIER_BROKEN + slot] = round + 1 | 0;
+        if (words[at + L.BARRIER_WAITING + slot] > 0) words[at + L.BARRIER_BROKEN + slot] = markOf(round);
       }
       nextRound(me, words, at);
     });
@@ -276,7 +278,7 @@ export class Barrier implements SharedObject {
     // Before the round's number: if that is still the same then, it is this round that was broken, and not one after it.
     const state = this.#load(L.BARRIER_STATE);
     if (this.#load(L.BARRIER_ROUND) !== round) {
-      if (this.#load(L.BARRIER_BROKEN + this.#place.me.slot) === (round + 1 | 0)) throw broken("it was reset meanwhile");
+      if (this.#load(L.BARRIER_BROKEN + this.#place.me.slot) === markOf(round)) throw broken("it was reset meanwhile");
       return index;
     }
     if (state === BROKEN) {
@@ -371,11 +373,17 @@ function makePlace(parties: unknown, options: BarrierOptions, home: Home): Place
   check(options, BARRIER_OPTIONS, "make a barrier");
   return Place.make(home, { what: "the barrier", kind: L.KIND_BARRIER, words: L.BARRIER_WORDS }, ({ words, at }) => {
     words[at + L.BARRIER_PARTIES] = parties;
+    words[at + L.BARRIER_ROUND] = words[at + L.BARRIER_COUNTED] = FIRST_ROUND;
   });
 }
 
 function actionOf({ action }: BarrierOptions): Action | null {
   return action === undefined || action === null ? null : Action.of(action, "action");
+}
+
+/** What says that a round ended badly; never 0. */
+function markOf(round: number): number {
+  return round << 1 | 1;
 }
 
 /** The round is over: one store says so, the rest is to begin the next with. */
@@ -385,10 +393,15 @@ function nextRound(me: Participant, words: Int32Array, at: number): void {
 }
 
 function beginRound(me: Participant, words: Int32Array, at: number): void {
-  for (let slot = 0, used = Atomics.load(me.arena.head, L.SLOTS_USED); slot < used; slot++) words[at + L.BARRIER_WAITING + slot] = 0;
+  const round = words[at + L.BARRIER_ROUND], marks = at + L.BARRIER_BROKEN;
+  for (let slot = 0, used = Atomics.load(me.arena.head, L.SLOTS_USED); slot < used; slot++) {
+    words[at + L.BARRIER_WAITING + slot] = 0;
+    // One that ended badly 2^31 rounds ago is not this one.
+    if (words[marks + slot] === markOf(round)) words[marks + slot] = 0;
+  }
   words[at + L.BARRIER_ARRIVED] = 0;
   words[at + L.BARRIER_STATE] = FILLING;
-  words[at + L.BARRIER_COUNTED] = words[at + L.BARRIER_ROUND];
+  words[at + L.BARRIER_COUNTED] = round;
 }
 
 function enterBarrier(me: Participant, words: Int32Array, at: number): void {
@@ -398,7 +411,7 @@ function enterBarrier(me: Participant, words: Int32Array, at: number): void {
   for (let slot = 0, used = Atomics.load(me.arena.head, L.SLOTS_USED); slot < used; slot++) {
     arrived += words[at + L.BARRIER_WAITING + slot];
     // A reset that was not to be.
-    if (words[at + L.BARRIER_BROKEN + slot] === (words[at + L.BARRIER_ROUND] + 1 | 0)) words[at + L.BARRIER_BROKEN + slot] = 0;
+    if (words[at + L.BARRIER_BROKEN + slot] === markOf(words[at + L.BARRIER_ROUND])) words[at + L.BARRIER_BROKEN + slot] = 0;
   }
   words[at + L.BARRIER_ARRIVED] = arrived;
 }

@@ -248,7 +248,7 @@ export const BARRIER_COUNTED = 67;
 export const BARRIER_ARRIVED = 68;
 export const BARRIER_MONITOR = 70;
 export const BARRIER_WAITERS = 108;
-/** For each slot: how many of its tasks wait in this round, and one more than the last round that ended badly for them. */
+/** For each slot: how many of its tasks wait in this round, and the mark of the last round that ended badly for them. */
 export const BARRIER_WAITING = 144;
 export const BARRIER_BROKEN: number = BARRIER_WAITING + SLOT_COUNT;
 export const BARRIER_WORDS: number = BARRIER_BROKEN + SLOT_COUNT;

@@ -208,6 +208,9 @@ export class Ring {
       try {
         refuse(words[this.#at + L.RING_FLAGS]);
         while (count < many.length && this.#putInside(many[count])) count++;
+      } catch (error) {
+        // No room in the arena: those before that are in.
+        if (count === 0) throw error;
       } finally {
         leave(words, this.#put + L.SIDE_MONITOR, parker);
         this.#wake(this.notEmpty, count);

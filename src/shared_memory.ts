@@ -48,6 +48,12 @@ function blocksOf(world: World): Set<NamedBlock> {
   return open;
 }
 
+/** Forgets the blocks of which nothing is left to do. */
+function tidy(world: World): void {
+  const open = OPEN.get(world);
+  open?.forEach((block) => block.stays() || open.delete(block));
+}
+
 /**
  * A named block of memory. Python: `multiprocessing.shared_memory.SharedMemory`, whose blocks it opens, and the other way round.
  *
@@ -89,6 +95,7 @@ export class SharedMemory {
     [this.name, this.#block] = create ? make(this.#world, name, size, track) : [name!, open(this.#world, name!, track)];
     this.size = this.#block.byteLength;
     this.#buf = new Uint8Array(this.#block.buffer);
+    tidy(this.#world);
     if (track) blocksOf(this.#world).add(this.#block);
   }
 
@@ -102,7 +109,7 @@ export class SharedMemory {
   close(): void {
     this.#buf = null;
     this.#block.close();
-    if (!this.#block.isOpen) OPEN.get(this.#world)?.delete(this.#block);
+    tidy(this.#world);
   }
 
   /** Closes it. */
@@ -113,6 +120,7 @@ export class SharedMemory {
   /** Removes its name: nobody finds it any more; those who have it open go on. @throws {ProcessError} The name is not there (`code` is `"ENOENT"`). */
   unlink(): void {
     if (!this.#world.adapter.named.unlink(this.name)) throw noSuch("unlink", this.name);
+    tidy(this.#world);
   }
 
   static {

@@ -17,6 +17,8 @@ const SPIN_MS = 0.03;
 const SPIN_PAUSE = 32, LONGEST_PAUSE = 4096;
 /** How many attempts before a spinning thread gives way: usually, and when that let who is waited for run last time; what takes so long did. */
 const PATIENT = 30, IMPATIENT = 3, SWITCH_MS = 0.0015;
+/** However slow the clock is: a test may have stopped it. */
+const MOST_ROUNDS = 1000;
 /** What it takes to wake somebody who then wakes another, about. */
 const WAKING_MS = 0.1;
 
@@ -59,7 +61,7 @@ export class Spinner {
         words[at + L.WAITSET_CURSOR] = this.#slot;
         register(words, at, this.#slot);
       }
-      do {
+      for (let round = 0; now < end && round < MOST_ROUNDS; round++) {
         for (let i = 0; i < this.#patience; i++) {
           const result = what.attempt(false);
           if (result === PENDING) continue;
@@ -73,7 +75,7 @@ export class Spinner {
         this.#givesWay = memory.giveWay();
         now = performance.now();
         wasAway = now - since > SWITCH_MS;
-      } while (now < end);
+      }
       this.#pause = this.#nextPause;
       this.#nextPause = Math.min(2 * this.#nextPause, LONGEST_PAUSE);
       return PENDING;

@@ -28,11 +28,18 @@ interface Waiter {
   isTrying: boolean;
   /** How it ends if that attempt takes nothing. */
   end: (() => void) | null;
+  /** Whether it is not over. */
+  isWaiting: boolean;
+  /** Its neighbours in the group. */
+  previous: Waiter | null;
+  next: Waiter | null;
 }
 
 interface Group {
   readonly set: WaitSet;
-  readonly waiters: Waiter[];
+  /** The one that has waited longest, and the others behind it: any of so many may leave at any time. */
+  first: Waiter | null;
+  last: Waiter | null;
   isAttended: boolean;
   /** It is to be attended once more: asked for from inside an attempt; whether it is to look hard then. */
   again: { lookHard: boolean } | null;
@@ -102,9 +109,13 @@ export class WaitingTasks {
       }
     }
     return new Promise<T>((resolve, reject) => {
-      const giveUp = (end: () => void) => this.#giveUp(set, waiter, end);
+      const giveUp = (end: () => void) => this.#giveUp(group, waiter, end);
       const cancel = (reason: unknown) => giveUp(() => reject(reason));
-      const lift = limit(options, () => giveUp(() => settle(onTimeout).then(resolve, reject)), cancel);
+      const lift = limit(options, () => {
+        // What came in time counts, though this thread was too busy to look.
+        this.attend(set);
+        giveUp(() => settle(onTimeout).then(resolve, reject));
+      }, cancel);
       scope.add(cancel);
       const waiter: Waiter = {
         what,
@@ -118,10 +129,14 @@ export class WaitingTasks {
         },
         isTrying: false,
         end: null,
+        isWaiting: true,
+        previous: null,
+        next: null,
       };
-      let group = this.#groups.get(set.key);
-      if (group === undefined) this.#groups.set(set.key, group = { set, waiters: [], isAttended: false, again: null });
-      group.waiters.push(waiter);
+      const group = this.#groupOf(set);
+      if (group.last === null) group.first = waiter;
+      else [waiter.previous, group.last.next] = [group.last, waiter];
+      group.last = waiter;
       if (what.isBackground !== true) this.#foreground++;
       if (keepsAlive && this.#keeping++ === 0) this.#startLooking();
       // What was tried before may have aborted it.
@@ -129,6 +144,12 @@ export class WaitingTasks {
       else this.#attend(group, false);
       if (this.#groups.size > 0) this.#listen();
     });
+  }
+
+  #groupOf(set: WaitSet): Group {
+    let group = this.#groups.get(set.key);
+    if (group === undefined) this.#groups.set(set.key, group = { set, first: null, last: null, isAttended: false, again: null });
+    return group;
   }
 
   /** Whether tasks here wait for that thing. */
@@ -145,8 +166,12 @@ export class WaitingTasks {
   /** Ends all that is waited for. */
   detach(reason: Error): void {
     this.#isDetached = true;
-    for (const { set, waiters } of [...this.#groups.values()]) {
-      for (const waiter of [...waiters]) this.#giveUp(set, waiter, () => waiter.reject(reason));
+    for (const group of [...this.#groups.values()]) {
+      for (let waiter = group.first, next; waiter !== null; waiter = next) {
+        const { reject } = waiter;
+        next = waiter.next;
+        this.#giveUp(group, waiter, () => reject(reason));
+      }
     }
   }
 
@@ -195,23 +220,25 @@ export class WaitingTasks {
   }
 
   #serve(group: Group, lookHard: boolean): void {
-    const { set, waiters } = group;
-    for (let next = 0; next < waiters.length;) {
+    const { set } = group;
+    for (let waiter = group.first; waiter !== null;) {
       this.#register(set);
-      const waiter = waiters[next];
-      const settle = this.#try(waiter, lookHard);
+      const settle = this.#try(waiter, lookHard), { what } = waiter, isInOrder = what.isOutOfOrder !== true;
+      let { next } = waiter;
       if (settle === null && waiter.end === null) {
-        if (waiter.what.isOutOfOrder !== true) return;
-        next = placeOf(waiter, waiters, next) + 1; // its attempt may have ended others
+        if (isInOrder) return;
+        waiter = next;
         continue;
       }
-      next = placeOf(waiter, waiters, next);
-      if (settle === null) this.#drop(set, waiter);
+      if (settle === null) this.#drop(group, waiter);
       else {
         this.#remove(group, waiter);
-        if (waiters.length === 0 && !this.#unregister(set) && waiter.what.more()) this.#host.doorbells.wakeOne(set.words, set.at);
+        if (group.first === null && !this.#unregister(set) && what.more()) this.#host.doorbells.wakeOne(set.words, set.at);
       }
       (settle ?? waiter.end!)();
+      // That may have ended others.
+      while (next?.isWaiting === false) next = next.next;
+      waiter = isInOrder ? group.first : next;
     }
   }
 
@@ -231,29 +258,35 @@ export class WaitingTasks {
   }
 
   #remove(group: Group, waiter: Waiter): void {
+    const { previous, next } = waiter;
     waiter.cleanUp();
-    group.waiters.splice(group.waiters.indexOf(waiter), 1);
+    waiter.isWaiting = false;
+    if (previous === null) group.first = next;
+    else previous.next = next;
+    if (next === null) group.last = previous;
+    else next.previous = previous;
     if (waiter.what.isBackground !== true) this.#foreground--;
-    if (group.waiters.length === 0) this.#groups.delete(group.set.key);
+    if (group.first === null) this.#groups.delete(group.set.key);
     if (waiter.keepsAlive && --this.#keeping === 0) this.#stopLooking();
   }
 
   /** Ends a wait, unless it is done already. What its own attempt takes, if that is being made, it has. */
-  #giveUp(set: WaitSet, waiter: Waiter, end: () => void): void {
+  #giveUp(group: Group, waiter: Waiter, end: () => void): void {
     if (waiter.isTrying) waiter.end ??= end;
-    else if (this.#drop(set, waiter)) end();
+    else if (waiter.isWaiting) {
+      this.#drop(group, waiter);
+      end();
+    }
   }
 
-  /** Takes out a waiter that gives up. False if it is done already. */
-  #drop(set: WaitSet, waiter: Waiter): boolean {
-    const group = this.#groups.get(set.key);
-    if (group === undefined || !group.waiters.includes(waiter)) return false;
+  /** Takes out a waiter that gives up. */
+  #drop(group: Group, waiter: Waiter): void {
+    const { set } = group;
     this.#remove(group, waiter);
     const { gate } = this.#host;
     gate.begin();
-    if (group.waiters.length === 0 && !this.#unregister(set)) this.#host.doorbells.wakeOne(set.words, set.at);
+    if (group.first === null && !this.#unregister(set)) this.#host.doorbells.wakeOne(set.words, set.at);
     gate.end();
-    return true;
   }
 
   /** Says that the event loop is asleep, and has it woken at the next ring. */
@@ -304,9 +337,4 @@ function settle<T>(run: () => T): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-/** Where a waiter stands now that stood at `was`. */
-function placeOf(waiter: Waiter, waiters: readonly Waiter[], was: number): number {
-  return waiters[was] === waiter ? was : waiters.indexOf(waiter);
 }

@@ -4,6 +4,7 @@
 import process from "node:process";
 import { assert } from "chai";
 import { ownFlags, startWith } from "../adapters/command.ts";
+import { type Libc, syscallNumbers, waitForProcess } from "../adapters/posix.ts";
 import { adapter } from "#adapter";
 import type { Child, Ending, MappedMemory, RuntimeName, StartPlan } from "../src/adapter.ts";
 import { ProcessError, UnsupportedError } from "../src/errors.ts";
@@ -274,6 +275,16 @@ test("what a thread cannot have is refused", () => {
   for (const more of [{ permissions: "none" as const }, { runtime: "bun" as const }, { cwd: "/" }]) {
     assert.throws(() => adapter.start("thread", plan(more)), UnsupportedError);
   }
+});
+
+test("a process is waited for where the system does not tell of its end", () => {
+  let looks = 0;
+  const waitid: Libc["waitid"] = (_kind, pid, into) => {
+    if (++looks === 3) into.set([17, 0, 1, 0, pid, 0, 7]);
+    return 0;
+  };
+  const libc = { syscall: () => -1, poll: () => 0, waitid } as unknown as Libc;
+  assert.deepEqual(waitForProcess(libc, syscallNumbers("x64")!, 5, Infinity), { code: 7, signal: null });
 });
 
 test("signalling nobody says so", () => {

@@ -363,3 +363,16 @@ test("a clock that takes the place of the runtime's is heard", async () => {
   await late;
   guard.release();
 });
+
+eachMethod("a clock that stands still holds nobody up", async (ctx) => {
+  const queue = new ctx.Queue<number>(), { performance } = globalThis, now = performance.now();
+  let waiting: Promise<number>;
+  try {
+    Object.assign(globalThis, { performance: { now: () => now, timeOrigin: performance.timeOrigin } });
+    waiting = queue.get();
+  } finally {
+    Object.assign(globalThis, { performance });
+  }
+  await queue.put(1);
+  assert.equal(await waiting, 1);
+});

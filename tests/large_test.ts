@@ -47,6 +47,16 @@ eachMethod("256 MiB go through a queue that holds 1 MiB", async (ctx) => {
   queue.close();
 }, { needs: () => answersAtOnce("process"), timeoutMs: 90_000 });
 
+eachMethod("of several items for which there is no memory, those that got in are whole", async (ctx) => {
+  const result = new ctx.Queue<[number, number, string]>();
+  const child = new ctx.Process({ target: work.fillUp, args: [300, result] }).start();
+  const [size, right, why] = await result.get();
+  assert.equal(why, "RangeError");
+  assert.isAbove(size, 0);
+  assert.equal(right, size);
+  assert.equal(await child.join(), 0);
+}, { methods: ["process"], timeoutMs: 60_000 });
+
 eachMethod("empty messages are messages, however many", async (ctx) => {
   const [here, there] = ctx.Pipe();
   const child = new ctx.Process({ target: work.sendEmpty, args: [there, MANY] }).start();

@@ -49,6 +49,23 @@ eachMethod("an empty queue gives nothing, in time, and keeps the order of its it
   assert.equal(await child.join(), 0);
 });
 
+eachMethod("what comes in time counts, though the thread was too busy to look", async (ctx) => {
+  if (!answers(ctx)) return;
+  const queue = new ctx.Queue<number>(1);
+  const busy = () => {
+    for (const end = performance.now() + 5; performance.now() < end;);
+  };
+  const got = queue.get({ timeout: 1 });
+  queue.putNowait(1);
+  busy();
+  assert.equal(await got, 1);
+  await queue.put(2);
+  const put = queue.put(3, { timeout: 1 });
+  queue.getNowait();
+  busy();
+  await put;
+});
+
 eachMethod("what a child put before it ended is there, after what was put before", async (ctx) => {
   const queue = new ctx.Queue<number>();
   for (let i = 0; i < 10; i++) await queue.put(i);

@@ -3,12 +3,13 @@
 // run: on=servers with=off,no-ffi,no-koffi
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
-import { needsMemory, startProgram, thrown, until } from "./fixtures/process_program.ts";
+import { needsMemory, runProgram, startProgram, thrown, until } from "./fixtures/process_program.ts";
 import * as work from "./fixtures/shared_memory.ts";
 import { test as add } from "./harness.ts";
+import { collectGarbage, collects } from "./shared.ts";
 
 const needs = needsMemory;
 const test = (name: string, run: () => unknown) => add(name, run, { needs });
@@ -112,6 +113,43 @@ test("after unlink nobody finds it, and those who have it go on", () => {
   same.close();
 });
 
+/** How many descriptors here keep a block's memory. */
+function descriptors(name: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).includes(name);
+    } catch {
+      return false; // that of the directory
+    }
+  }).length;
+}
+
+test("a block that was closed, and its name removed, by whomever, keeps no memory", () => {
+  const [a, b, c] = [1, 2, 3].map(() => new mp.SharedMemory({ create: true, size: 10 })), same = new mp.SharedMemory({ name: c.name });
+  a.close();
+  assert.equal(descriptors(a.name), 1);
+  a.unlink();
+  assert.equal(descriptors(a.name), 0);
+  b.unlink();
+  b.close();
+  assert.equal(descriptors(b.name), 0);
+  c.close();
+  same.close();
+  same.unlink();
+  assert.equal(descriptors(c.name), 0);
+});
+
+add("blocks that were dropped are closed", async () => {
+  const block = new mp.SharedMemory({ create: true, size: 10 });
+  for (let i = 0; i < 20; i++) new mp.SharedMemory({ name: block.name }).buf[0]++;
+  await until("closed", async () => {
+    await collectGarbage();
+    return descriptors(block.name) <= 2;
+  });
+  assert.equal(block.buf[0], 20);
+  remove(block);
+}, { needs: (can) => needs(can) ?? collects() });
+
 test("its size is a number of bytes, for its maker as for others", () => {
   const block = new mp.SharedMemory({ create: true, size: 100 }), same = new mp.SharedMemory({ name: block.name });
   assert.strictEqual(block.size, 100);
@@ -152,9 +190,10 @@ test("wrong arguments are refused by name", () => {
 // ---- who removes what ----
 
 test("a tracked block goes with the program that made it, at its end", async () => {
-  const name = fresh();
-  assert.equal(await run("make", name), name);
-  assert.isFalse(isThere(name));
+  for (const name of [fresh(), fresh().padEnd(255, "x")]) {
+    assert.equal(await run("make", name), name);
+    assert.isFalse(isThere(name));
+  }
 });
 
 test("an untracked block stays", async () => {
@@ -219,6 +258,12 @@ test("what is left by programs that were all killed is removed when the next blo
     assert.isTrue(isThere(kept), "an untracked one stays");
     unlinkSync(`/dev/shm/${kept}`);
   }
+});
+
+test("where files must not be long, memory is smaller, or refused", async () => {
+  const { out, err, code } = await runProgram("limited", { limit: "-f 1000000" });
+  assert.equal(out, "shared\nRangeError\n", err);
+  assert.equal(code, 0);
 });
 
 test("nobody but its owner may open it", () => {

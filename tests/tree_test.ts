@@ -1,5 +1,6 @@
 // run: on=node22,node26,deno,bun
 /** Trees of processes: what happens to children at their parent's end, whatever that is. */
+import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { readdirSync, readFileSync } from "node:fs";
 import { assert } from "chai";
@@ -181,13 +182,19 @@ test("a program that starts processes some time after its import, without a main
 });
 
 test("where descriptors are missing a child is not started, which is told, or runs", async () => {
-  const { out, err, code } = await runProgram("scarce", { descriptors: 200 });
+  const { out, err, code } = await runProgram("scarce", { limit: "-n 200" });
   assert.equal(code, 0, err);
   const starts = out.trim().split(/\n?free \d+\n/).slice(1);
   for (const start of starts) assert.match(start, /^failed ProcessError$|^child \d+\nchild done\njoined 0$/);
   assert.match(starts[0], /^failed/);
   assert.match(starts.at(-1)!, /joined 0$/);
 }, { needs: (can) => process.platform === "linux" ? needsProcesses(can) : "there is no ulimit" });
+
+test("where /proc tells of other processes than those here, threads live on", async () => {
+  const { out, err, code } = await runProgram("slow", { under: ["unshare", "-rpf"] });
+  assert.equal(out, "alive 0\n", err);
+  assert.equal(code, 0);
+}, { needs: () => spawnSync("unshare", ["-rpf", "true"]).status === 0 ? null : "no namespaces can be made here" });
 
 test("a target that starts itself again is no mistake", async () => {
   const { out, err, code } = await runProgram("recursion");

@@ -172,8 +172,8 @@ export const BUGS: readonly Bug[] = [
     edits: [
       change(
         "waiting_tasks",
-        "if (group.waiters.length === 0 && !this.#unregister(set)) this.#host.doorbells.wakeOne(set.words, set.at);",
-        "if (group.waiters.length === 0) this.#unregister(set);",
+        "if (group.first === null && !this.#unregister(set)) this.#host.doorbells.wakeOne(set.words, set.at);",
+        "if (group.first === null) this.#unregister(set);",
       ),
     ],
     in: "one of two tasks gives up",
@@ -557,7 +557,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "who waited when a barrier was reset passes",
-    edits: [change("barrier", "words[at + L.BARRIER_BROKEN + slot] = round + 1 | 0;", ";")],
+    edits: [change("barrier", "words[at + L.BARRIER_BROKEN + slot] = markOf(round);", ";")],
     in: "two meet at a barrier, one resets it, one may die",
   },
   {
