@@ -2,7 +2,7 @@
  * Named blocks: files in `/dev/shm`, as `shm_open` makes them, which any program opens by name; CPython's `multiprocessing.shared_memory` among them.
  *
  * A tracked block goes with the last program of this library that uses it, however that ends. Each of them holds a shared lock on a byte of the file, through a description of its own, so the kernel lets go of it. Whoever
- * gets that lock alone is the last. Its maker holds the lock as long as it runs, though it closed the block: others may come and go. What was left by programs that were all killed is known by its mark, the sticky
+ * gets that lock alone is the last. Its maker holds the lock as long as it runs and the name is there, though it closed the block: others may come and go. What was left by programs that were all killed is known by its mark, the sticky
  * bit, which means nothing on a file; it is swept up when the next block is made.
  *
  * @module
