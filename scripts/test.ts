@@ -6,6 +6,7 @@
  * A test file may say in a comment of its own line how it wants to be run, for instance
  * `// run: on=node26,deno with=off,no-ffi,no-koffi`:
  * only on these runtimes (all; `servers` are those but Chromium and workerd), and also in these variants (by default those of {@linkcode variantsOf}).
+ * `from=sources`: never on the built package, where others run on some Nodes, since it, or what it starts, imports the sources.
  *
  * @module
  */
@@ -55,11 +56,13 @@ function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean):
   const variants = said("with") ?? variantsOf(file);
   for (const name of on) if (!ALL_NAMES.includes(name)) throw new Error(`tests/${file} wants to run on ${name}`);
   for (const name of variants) if (!(name in VARIANTS)) throw new Error(`tests/${file} wants to run with ${name}`);
-  return runtimes.filter(({ name }) => on.includes(name)).flatMap((runtime) => [
-    { file, runtime, variant: PLAIN },
-    ...(quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name))
-      .map(({ variant }) => ({ file, runtime, variant })),
-  ]);
+  const from = said("from")?.[0] ?? "package";
+  if (from !== "package" && from !== "sources") throw new Error(`tests/${file} wants to run from ${from}`);
+  return runtimes.filter(({ name }) => on.includes(name)).flatMap((runtime) => {
+    const own = (quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name));
+    const isPackaged = runtime.packaged === true && from === "package";
+    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({ file, runtime, variant, isPackaged }));
+  });
 }
 
 async function check(): Promise<Outcome> {

@@ -12,6 +12,8 @@ export interface Program {
   readonly file: string;
   readonly runtime: Runtime;
   readonly variant: Variant;
+  /** Whether it runs on the built package. */
+  readonly isPackaged: boolean;
 }
 
 /** What is different from a plain run. */
@@ -30,8 +32,6 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** What reaches behind the public interface. */
-const SOURCES = /from "(?:\.\.\/src\/|\.\.\/adapters\/|\.\/faults\.ts)/;
 const PACKAGED = `--import ${new URL("packaged.mjs", import.meta.url).href}`;
 const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 /** Beyond a test's own deadline: then not even the event loop runs any more. */
@@ -103,10 +103,9 @@ export function endPrograms(): void {
 
 /** Runs it. `names`: only tests with one of these in their names. */
 export async function runProgram(program: Program, names: readonly string[], verbose: boolean): Promise<Outcome> {
-  const { file, runtime, variant } = program;
+  const { file, runtime, variant, isPackaged } = program;
   const start = performance.now(), before = sharedMemoryFiles(), report = new Report();
   const mark = crypto.randomUUID(), temporary = await Deno.makeTempDir({ prefix: "polyproc-tests-" });
-  const isPackaged = runtime.packaged && !SOURCES.test(await Deno.readTextFile(`${ROOT}tests/${file}`));
   const options = [runtime.env?.NODE_OPTIONS, isPackaged ? PACKAGED : undefined].filter((one) => one !== undefined);
   const child = new Deno.Command(runtime.path, {
     args: [...(variant.args ?? runtime.args), `tests/${file}`, ...names],

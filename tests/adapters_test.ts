@@ -1,5 +1,5 @@
 /** The adapters alone: each runtime starts children on each runtime, and everything that `src/adapter.ts` promises of them is tried. */
-// run: on=servers with=no-koffi
+// run: on=servers with=no-koffi from=sources
 
 import process from "node:process";
 import { assert } from "chai";

@@ -1,4 +1,5 @@
 /** Values arrive as structuredClone would make them, on every runtime from every runtime, and garbage does no harm. */
+// run: from=sources
 
 import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";

@@ -1,5 +1,5 @@
 /** Every example, run as a user would, its output read. */
-// run: on=node22,node26,deno,bun
+// run: on=node22,node26,deno,bun from=sources
 
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

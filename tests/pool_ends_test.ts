@@ -1,4 +1,5 @@
 /** What becomes of a pool's tasks when something goes wrong: every result settles, whatever a task does. */
+// run: from=sources
 import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";

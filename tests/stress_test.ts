@@ -1,4 +1,4 @@
-// run: on=servers
+// run: on=servers from=sources
 /** Shared memory under load, by processes on different runtimes at once: additions are atomic, messages arrive whole. */
 
 import process from "node:process";

@@ -1,4 +1,4 @@
-// run: on=servers
+// run: on=servers from=sources
 /** A function reaches a child: every form of function, from every runtime to every runtime. */
 
 import { spawnSync } from "node:child_process";
