@@ -634,11 +634,12 @@ eachShared("who is killed while it waits takes nothing, and those behind it are 
   const survivor = new ctx.Process({ target: work.waitFor, args: [locks, survived] }).start();
   assert.equal(await survived.get(), "waits");
   for (const child of doomed) child.kill();
-  // Some are released before the dead are buried, perhaps.
+  // One is released before the dead are buried, of whom one may have it in its last moment: who blocks was just about to look.
   guards[0].release();
   for (const child of doomed) await child.join();
   for (const guard of guards.slice(1)) guard.release();
-  for (const _ of locks) assert.isFalse(await survived.get());
+  assert.isBoolean(await survived.get());
+  for (const _ of guards.slice(1)) assert.isFalse(await survived.get());
   assert.equal(await survivor.join(), 0);
   for (const lock of locks) (await lock.acquire()).release();
 });
