@@ -60,10 +60,11 @@ export interface ParentFacts {
 
 let entryUrl = "";
 
-/** The entry of every child on a runtime, as a URL: `worker.ts` or `node_worker.ts` beside this file, `.js` in the built package. */
+/** The entry of every child on a runtime, as a URL: `worker.ts` or `node_worker.ts` beside this file; `.js` in the built package, which has a directory for each runtime. */
 export function entry(runtime: RuntimeName): string {
-  const type = /\.\w+$/.exec(new URL(import.meta.url).pathname)?.[0] ?? ".js";
-  return entryUrl || new URL(`./${runtime === "node" ? "node_worker" : "worker"}${type}`, import.meta.url).href;
+  const { url } = import.meta, type = /\.\w+$/.exec(new URL(url).pathname)?.[0] ?? ".js";
+  const directory = /\/(node|deno|bun)\/adapters\/[^/]*\.js$/.test(url) ? `../../${runtime}/adapters/` : "./";
+  return entryUrl || new URL(`${directory}${runtime === "node" ? "node_worker" : "worker"}${type}`, url).href;
 }
 
 /** Starts children from another entry. For the tests of the adapters. */

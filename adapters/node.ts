@@ -1,17 +1,10 @@
 /**
- * The adapter of Node.js.
+ * The adapter of Node.js. Nothing here imports a `node:` module: that looks at all that it exports, for which Node loads more modules, and opens the standard streams.
  *
  * @module
  */
 
-import * as childProcess from "node:child_process";
-import * as fs from "node:fs";
-import { createRequire } from "node:module";
-import { Socket } from "node:net";
-import { constants } from "node:os";
-import { Readable } from "node:stream";
-import { pathToFileURL } from "node:url";
-import * as threads from "node:worker_threads";
+import type { Socket } from "node:net";
 import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { findExport } from "../src/target_search.ts";
 import { type Bell, makePipe } from "./bells.ts";
@@ -39,10 +32,19 @@ import {
   publish,
   quietly,
   serve,
+  standard,
   threadIsListed,
 } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, threadBirth } from "./threads.ts";
+
+const fs = standard<typeof import("node:fs")>("node:fs");
+const threads = standard<typeof import("node:worker_threads")>("node:worker_threads");
+
+function socketOf(fd: number, writable: boolean): Socket {
+  const { Socket } = standard<typeof import("node:net")>("node:net");
+  return new Socket({ fd, readable: true, writable });
+}
 
 /** Rings when something comes through a pipe of its own. */
 function pipeBell(foreign: Foreign, onRing: () => void): Bell {
@@ -50,7 +52,7 @@ function pipeBell(foreign: Foreign, onRing: () => void): Bell {
   if (pipe === null) throw new Error("Cannot make a pipe: no descriptor is free");
   let socket: Socket | null = null;
   const read = () => {
-    socket = new Socket({ fd: pipe.fd, readable: true, writable: false });
+    socket = socketOf(pipe.fd, false);
     socket.on("error", () => {});
     socket.on("data", onRing);
     socket.unref();
@@ -88,8 +90,7 @@ function takeBirth(): Birth | null {
   }
   process.argv.splice(1, 2, ...(born.main === "" ? [] : [born.main]));
   const memory = sharing.born(born);
-  const socket = new Socket({ fd: born.channelFd, readable: true, writable: true });
-  return { kind: "process", port: new FramedPort(new NodeSocketStream(socket)), memory };
+  return { kind: "process", port: new FramedPort(new NodeSocketStream(socketOf(born.channelFd, true))), memory };
 }
 
 const birth = takeBirth();
@@ -105,14 +106,14 @@ const facts: ParentFacts = {
 
 function startProcess(plan: StartPlan): Child {
   return spawnChild(plan, {
-    childProcess,
-    signals: constants.signals,
+    childProcess: standard<typeof import("node:child_process")>("node:child_process"),
+    signals: standard<typeof import("node:os")>("node:os").constants.signals,
     pid: process.pid,
     env: process.env,
     sharing,
     facts,
     main: process.argv[1] ?? "",
-    web: Readable.toWeb,
+    web: standard<typeof import("node:stream")>("node:stream").Readable.toWeb,
   });
 }
 
@@ -170,6 +171,8 @@ let main: string | null = null;
 function mainUrl(): string | null {
   const path = process.argv[1];
   if (path === undefined) return null;
+  const { createRequire } = standard<typeof import("node:module")>("node:module");
+  const { pathToFileURL } = standard<typeof import("node:url")>("node:url");
   try {
     // As Node does: without its extension, or a directory, or through a link.
     return pathToFileURL(createRequire(process.cwd() + "/").resolve(path)).href;

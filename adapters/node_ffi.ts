@@ -4,10 +4,10 @@
  * @module
  */
 
-import { createRequire } from "node:module";
 import { UnsupportedError } from "../src/errors.ts";
 import type { Bytes, CType, Foreign, Libc, Signature } from "./posix.ts";
 import { CALLS, loadLibc } from "./posix.ts";
+import { standard } from "./standard.ts";
 
 /** What is used of koffi. */
 interface Koffi {
@@ -84,6 +84,22 @@ function quietly<T>(load: () => T): T {
   }
 }
 
+/** Gives null if it is not installed, or not for this machine. */
+function loadKoffi(): Koffi | null {
+  const { createRequire } = standard<typeof import("node:module")>("node:module");
+  try {
+    const path = createRequire(import.meta.url).resolve("koffi"), require = createRequire(path);
+    try {
+      // What koffi itself loads, after looking around for longer than this takes.
+      return require(`@koromix/koffi-${process.platform}-${process.arch}`) as Koffi;
+    } catch {
+      return require(path) as Koffi;
+    }
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Loads foreign functions.
  *
@@ -91,16 +107,10 @@ function quietly<T>(load: () => T): T {
  * @throws {UnsupportedError} There are none.
  */
 export function loadForeign(isChild: boolean): Foreign {
-  const require = createRequire(import.meta.url);
-  let koffi: Koffi | null = null;
-  try {
-    koffi = require("koffi") as Koffi;
-  } catch {
-    // Not installed, or not for this machine.
-  }
+  const koffi = loadKoffi();
   if (koffi !== null) return overKoffi(koffi);
   const load = () => {
-    const ffi = process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
+    const ffi = standard<NodeFfi | undefined>("node:ffi");
     if (ffi === undefined) throw new UnsupportedError("no foreign-function interface: npm install koffi, or use Node 26.1 or later");
     return overNodeFfi(ffi);
   };

@@ -5,8 +5,5 @@
  * @module
  */
 
-import { enableCompileCache } from "node:module";
-import process from "node:process";
-
-if (process.env.NODE_V8_COVERAGE === undefined) enableCompileCache();
+if (process.env.NODE_V8_COVERAGE === undefined) process.getBuiltinModule("node:module").enableCompileCache();
 await import("./worker.ts");

@@ -18,8 +18,16 @@ interface Manifest {
   license: string;
 }
 
+/** Each has the library in a directory of its own, in as few files as can be, since a file takes up to some milliseconds of each start; and entries besides those that all have. */
+const SERVERS: Readonly<Record<string, readonly string[]>> = {
+  node: ["adapters/node_worker.js"],
+  // So that no file has 300 kB: Deno takes longer for one than for its halves.
+  deno: ["src/codec.js"],
+  bun: [],
+};
+
 /** Modules that no other imports by its path, so that `deno pack` must be told of them: the entries of children, and what `#adapter` stands for. No exports of the package. */
-const INSIDE = ["worker", "node_worker", "node", "deno", "bun", "browser", "edge"].map((name) => `./adapters/${name}.ts`);
+const INSIDE = ["worker", "node_worker", ...Object.keys(SERVERS), "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
 const DESCRIPTION =
   "Python's multiprocessing for JavaScript: pools, processes, queues and shared memory on Node.js, Deno and Bun, in browsers and on edge runtimes";
@@ -124,44 +132,58 @@ async function stage(source: string, { name, version, license }: Manifest): Prom
 
 /**
  * Puts the modules into a few files: every child loads them, and one by one that takes longer than the runtime's own start. They stay where modules find each other by
- * their URL: what was in a directory of the package's root is in one still.
+ * their URL: a directory holds `mod.js`, and `adapters` all else. That of the package itself is for bundlers.
  */
 async function bundle(directory: string, bundled: string): Promise<void> {
-  const entries = ["mod.js", ...APART, ...INSIDE.map((path) => path.replace(".ts", ".js"))];
-  await run([
-    `${ROOT}node_modules/esbuild/bin/esbuild`,
-    ...entries,
-    "--bundle",
-    "--splitting",
-    "--format=esm",
-    "--platform=node",
-    "--target=esnext",
-    LINE_LIMIT,
-    // Names are seen: of processes, of errors.
-    "--keep-names",
-    // Bun reads all of it at each start, at some 10 MB/s.
-    "--minify-syntax",
-    "--minify-whitespace",
-    "--packages=external",
-    "--external:bun:*",
-    "--external:#adapter",
-    "--chunk-names=adapters/[name]-[hash]",
-    "--log-override:unsupported-dynamic-import=silent",
-    "--outbase=.",
-    `--outdir=${bundled}`,
-  ], directory);
-  await Deno.remove(`${bundled}/src`, { recursive: true });
+  for (const [server, more] of Object.entries(SERVERS)) {
+    const adapter = `--alias:#adapter=${directory}/adapters/${server}.js`;
+    await esbuild(directory, ["mod.js", "adapters/worker.js", ...more], `${bundled}/${server}`, [...READABLE, "--external:bun:*", adapter]);
+  }
+  const entries = ["mod.js", ...APART, ...["worker", "browser", "edge"].map((name) => `adapters/${name}.js`)];
+  await esbuild(directory, entries, bundled, [...READABLE, "--external:#adapter"]);
+  // Of entries that nobody imports by their path.
+  for (const place of [bundled, `${bundled}/deno`]) await Deno.remove(`${place}/src`, { recursive: true });
   for (const inside of [".", "src", "adapters"]) {
     for await (const { name } of Deno.readDir(`${directory}/${inside}`)) {
       if (name.endsWith(".js")) await Deno.remove(`${directory}/${inside}/${name}`);
     }
   }
   await run(["cp", "-r", `${bundled}/.`, directory], directory);
-  await nameFewer(directory);
-  await leaveImports(directory);
+  for (const root of ["", ...Object.keys(SERVERS).map((server) => `/${server}`)]) {
+    await nameFewer(directory + root);
+    await leaveImports(directory + root);
+  }
   // Bundlers look for the worker's URL in the text, so it is written there as it is.
   const browser = `${directory}/adapters/browser.js`, text = await Deno.readTextFile(browser);
   await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
+}
+
+const READABLE = [
+  "--platform=node",
+  // Names are seen: of processes, of errors.
+  "--keep-names",
+  // Bun reads all of it at each start, at some 10 MB/s.
+  "--minify-syntax",
+  "--minify-whitespace",
+  "--packages=external",
+];
+
+async function esbuild(directory: string, entries: readonly string[], into: string, flags: readonly string[]): Promise<void> {
+  await run([
+    `${ROOT}node_modules/esbuild/bin/esbuild`,
+    ...entries,
+    "--bundle",
+    "--splitting",
+    "--format=esm",
+    "--target=esnext",
+    LINE_LIMIT,
+    // The library knows its own modules, on a call stack, by the directory.
+    "--chunk-names=adapters/[name]-[hash]",
+    "--log-override:unsupported-dynamic-import=silent",
+    "--outbase=.",
+    `--outdir=${into}`,
+    ...flags,
+  ], directory);
 }
 
 /**
@@ -227,13 +249,19 @@ async function leaveImports(directory: string): Promise<void> {
 /** Completes the `package.json` that `deno pack` wrote. */
 async function complete(directory: string): Promise<void> {
   const development = JSON.parse(await Deno.readTextFile(`${ROOT}package.json`)) as {
-    imports: Record<string, unknown>;
+    imports: { "#adapter": Record<string, string> };
     devDependencies: Record<string, string>;
   };
-  const written = JSON.parse(await Deno.readTextFile(`${directory}/package.json`)) as Record<string, unknown> & {
-    exports: Record<string, unknown>;
-  };
-  const { name, version, type, license, exports, ...others } = written;
+  const written = JSON.parse(await Deno.readTextFile(`${directory}/package.json`)) as Record<string, unknown>;
+  const { name, version, type, license, exports: _exports, ...others } = written;
+  const adapters = Object.entries(development.imports["#adapter"]).map(([condition, path]) => ({
+    condition,
+    name: /(\w+)\.ts$/.exec(path)![1],
+  }));
+  const byCondition = (file: string) => ({
+    types: `./${file}.d.ts`,
+    ...Object.fromEntries(adapters.map(({ condition, name }) => [condition, name in SERVERS ? `./${name}/${file}.js` : `./${file}.js`])),
+  });
   const complete = {
     name,
     version,
@@ -246,11 +274,15 @@ async function complete(directory: string): Promise<void> {
     sideEffects: await withEffects(directory),
     ...others,
     exports: {
-      ".": exports["."],
-      "./worker": { types: "./adapters/worker.d.ts", default: "./adapters/worker.js" },
+      ".": byCondition("mod"),
+      "./worker": byCondition("adapters/worker"),
       "./package.json": "./package.json",
     },
-    imports: JSON.parse(JSON.stringify(development.imports).replaceAll('.ts"', '.js"')),
+    imports: {
+      "#adapter": Object.fromEntries(
+        adapters.filter(({ name }) => !(name in SERVERS)).map(({ condition, name }) => [condition, `./adapters/${name}.js`]),
+      ),
+    },
     optionalDependencies: { koffi: development.devDependencies.koffi },
     publishConfig: { access: "public" },
   };
@@ -259,7 +291,7 @@ async function complete(directory: string): Promise<void> {
 
 /** Its files but for those of {@linkcode APART}. */
 async function withEffects(directory: string): Promise<string[]> {
-  const files = ["./mod.js", "./browser/**"], apart: string[] = [];
+  const files = ["./mod.js", ...[...Object.keys(SERVERS), "browser"].map((name) => `./${name}/**`)], apart: string[] = [];
   for await (const { name } of Deno.readDir(`${directory}/adapters`)) {
     if (!name.endsWith(".js")) continue;
     const text = await Deno.readTextFile(`${directory}/adapters/${name}`);
@@ -273,23 +305,7 @@ async function withEffects(directory: string): Promise<string[]> {
 
 /** Makes what a page can import as it is, with nothing in it that a bundler or an import map would have to resolve: in a worker there are none. */
 async function resolve(directory: string): Promise<void> {
-  await run([
-    `${ROOT}node_modules/esbuild/bin/esbuild`,
-    "mod.js",
-    "adapters/worker.js",
-    "--bundle",
-    "--splitting",
-    "--format=esm",
-    "--target=esnext",
-    LINE_LIMIT,
-    "--conditions=browser",
-    "--minify",
-    "--log-override:unsupported-dynamic-import=silent",
-    // The library knows its own modules, on a call stack, by the directory.
-    "--chunk-names=adapters/[name]-[hash]",
-    "--outbase=.",
-    "--outdir=browser",
-  ], directory);
+  await esbuild(directory, ["mod.js", "adapters/worker.js"], `${directory}/browser`, ["--conditions=browser", "--minify"]);
   await Deno.writeTextFile(`${directory}/browser/mod.d.ts`, 'export * from "../mod.js";\n');
 }
 

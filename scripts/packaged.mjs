@@ -11,6 +11,6 @@ registerHooks({
   resolve(specifier, context, next) {
     const found = next(specifier, context);
     const [, module] = found.url.startsWith(root) ? /^(mod|adapters\/\w+)\.ts$/.exec(found.url.slice(root.length)) ?? [] : [];
-    return module === undefined ? found : { url: `${root}npm/package/${module}.js`, format: "module", shortCircuit: true };
+    return module === undefined ? found : { url: `${root}npm/package/node/${module}.js`, format: "module", shortCircuit: true };
   },
 });

@@ -37,7 +37,7 @@ const ALL: readonly Runtime[] = [
     packaged: true,
   },
   { name: "node24", path: `${ROOT}node_modules/node24/bin/node`, args: [], packaged: true },
-  { name: "node26", path: `${ROOT}node_modules/node26/bin/node`, args: [] },
+  { name: "node26", path: `${ROOT}node_modules/node26/bin/node`, args: [], packaged: true },
   { name: "deno", path: Deno.execPath(), args: ["run", "-A"] },
   { name: "bun", path: `${ROOT}node_modules/bun/bin/bun.exe`, args: [] },
 ];

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { work as workByPipe } from "./pool_pipe_worker.ts";
+import { work } from "./pool_worker.ts";
 import { registerOwn } from "./target.ts";
 
-registerOwn("pool worker", async () => (await import("./pool_worker.ts")).work as never);
-registerOwn("pipe worker", async () => (await import("./pool_pipe_worker.ts")).work as never);
+registerOwn("pool worker", work as never);
+registerOwn("pipe worker", workByPipe as never);

@@ -12,16 +12,16 @@ import { called, functionFrom, importModule, isClass, isNative, sourceOf } from 
 
 /** The module that stands for the library's own functions. */
 const OWN_MODULE = "polyproc:";
-const OWN = new Map<string, () => Promise<AnyFunction>>();
+const OWN = new Map<string, AnyFunction>();
 
 /** A function of the library's own, which children run. */
 export function ownTask(name: string): TaskReference {
   return { module: OWN_MODULE, name };
 }
 
-/** Makes such a function known, in children. @param load Imports it, where it is needed. */
-export function registerOwn(name: string, load: () => Promise<AnyFunction>): void {
-  OWN.set(name, load);
+/** Makes such a function known, in children. */
+export function registerOwn(name: string, run: AnyFunction): void {
+  OWN.set(name, run);
 }
 
 /** Where functions are found: the adapter. */
@@ -224,7 +224,7 @@ export function resolveClass(cls: Function, { origin, search }: Finder): TargetS
 // deno-lint-ignore ban-types -- any function at all, classes and natives included
 export async function loadTarget(spec: TargetSpec): Promise<Function> {
   if (spec.kind === "source") return functionFrom(spec);
-  if (spec.module === OWN_MODULE) return await OWN.get(spec.name)!();
+  if (spec.module === OWN_MODULE) return OWN.get(spec.name)!;
   const exports = await moduleOf(spec.module);
   const path = spec.name.split(".");
   // Of a CommonJS module, what it exports may be seen only as members of the default export.
