@@ -1,5 +1,5 @@
 /** Processes killed at random moments in the middle of queues that are busy: nobody hangs, nothing is lost or doubled, nothing is left. */
-// run: on=node26,deno,bun
+// run: on=node26,deno,bun from=sources
 import { existsSync } from "node:fs";
 import * as mp from "../mod.ts";
 import { footprint, inject, SCENARIOS, usedMib } from "./faults.ts";

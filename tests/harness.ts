@@ -7,7 +7,6 @@
 
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
-import { adapter } from "#adapter";
 import * as mp from "../mod.ts";
 
 /** How a test runs. */
@@ -26,19 +25,22 @@ interface Test extends TestOptions {
   readonly run: () => unknown;
 }
 
+/** Whether this is a bundle, in a page or an edge runtime. */
+const IS_BUNDLED = "polyprocTests" in globalThis;
+
 /** For `needs`: modules that can be imported by their URLs. */
 export function modules(): string | null {
-  return "polyprocTests" in globalThis ? "the tests are bundled here: their modules cannot be imported by URL" : null;
+  return IS_BUNDLED ? "the tests are bundled here: their modules cannot be imported by URL" : null;
 }
 
 /** For `needs`: children that go on for as long as they have something to do, and Node's ways to end one. */
 export function endings(): string | null {
-  return adapter.endsByItself ? null : "a child ends with its function here";
+  return IS_BUNDLED ? "a child ends with its function here" : null;
 }
 
 /** For `needs`: Node's standard modules. */
 export function standardModules(): string | null {
-  return "polyprocTests" in globalThis ? "there are no standard modules of Node's here" : null;
+  return IS_BUNDLED ? "there are no standard modules of Node's here" : null;
 }
 
 const DEADLINE_MS = 30_000;
@@ -80,7 +82,7 @@ export function eachMethod(
 
 function add(test: Test): void {
   // A child that imports the file for a function in it.
-  if (adapter.birth !== null) return;
+  if (mp.parentProcess() !== null) return;
   if (collected.push(test) === 1) setTimeout(runAll, 0);
 }
 
@@ -92,7 +94,7 @@ async function runAll(): Promise<void> {
     if (filters.length === 0 || filters.some((filter) => test.name.includes(filter))) await runOne(test);
   }
   // A page, or a worker of an edge runtime, is over when it is said to be.
-  if (!adapter.endsByItself) return process.exit();
+  if (IS_BUNDLED) return process.exit();
   setTimeout(() => {
     const children = mp.activeChildren().map(String), resources = process.getActiveResourcesInfo?.() ?? [];
     fail(

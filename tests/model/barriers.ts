@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Barrier } from "../../src/barrier.ts";
 import type { Standing } from "./explore.ts";
 import { nothingIsLeft } from "./heap_check.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Condition } from "../../src/condition.ts";
 import type { Guard } from "../../src/acquirable.ts";
 import { nothingIsLeft } from "./heap_check.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Event } from "../../src/event.ts";
 import { nothingIsLeft } from "./heap_check.ts";
 import type { Me, Plot, Role, Stage } from "./scenario.ts";

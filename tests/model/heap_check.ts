@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import { ARENA_WORDS } from "./library.ts";
 import type { Stage } from "./scenario.ts";
 

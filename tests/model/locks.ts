@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Guard } from "../../src/acquirable.ts";
 import type { Lock, RLock } from "../../src/lock.ts";
 import type { Turns } from "../../src/turns.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Role, Stage } from "./scenario.ts";
 import type { Me, Plot } from "./scenario.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Block } from "../../src/heap.ts";
 import type { Ring } from "../../src/ring.ts";
 import { nothingIsLeft } from "./heap_check.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Message } from "../../src/codec.ts";
 import type { Messages } from "../../src/messages.ts";
 import type { Block } from "../../src/heap.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Guard } from "../../src/acquirable.ts";
 import type { BoundedSemaphore, Semaphore } from "../../src/semaphore.ts";
 import { nothingIsLeft } from "./heap_check.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import { HANDLE, type Shareable } from "../../src/codec.ts";
 import type { Home } from "../../src/home.ts";
 import type { Standing } from "./explore.ts";

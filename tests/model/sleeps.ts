@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import { atomics } from "./library.ts";
 import type { Me, Plot, Role, Stage } from "./scenario.ts";
 

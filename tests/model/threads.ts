@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert } from "chai";
+import assert from "node:assert/strict";
 import type { Me, Plot, Stage } from "./scenario.ts";
 
 /** Words of the scenario: who gets the place; how many use the memory in its name. */
