@@ -36,7 +36,7 @@ export class Arena {
   /**
    * Makes an arena of fresh, zeroed memory.
    *
-   * @param id A number other than that of any other arena, from `crypto.getRandomValues`.
+   * @param id A number other than that of any other arena, by chance.
    */
   static create(memory: Memory, id: number): Arena {
     const arena = new Arena(memory);
