@@ -50,32 +50,38 @@ export const canUnref: boolean = typeof core?.unrefOpPromise === "function" && t
 export function loadForeign(): DenoForeign {
   const machine = Deno.build.arch, numbers = syscallNumbers(machine)!;
   return loadLibc(machine, (name) => {
-    const symbols: Record<string, Deno.ForeignFunction> = {};
     const types = (parameters: readonly CType[]) => parameters.map((type) => FFI_TYPES[type]);
+    const symbols: Record<string, Deno.ForeignFunction> = {
+      epollCreate: { name: "epoll_create1", parameters: ["i32"], result: "i32" },
+      epollControl: { name: "epoll_ctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+      epollWaitLater: { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+      syscallLater: { name: "syscall", parameters: types(CALLS.syscall[0]), result: "i32", nonblocking: true },
+    };
     for (const [name, [parameters, result]] of Object.entries(CALLS)) {
       symbols[name] = { parameters: types(parameters), result: FFI_TYPES[result] };
     }
-    symbols.epollCreate = { name: "epoll_create1", parameters: ["i32"], result: "i32" };
-    symbols.epollControl = { name: "epoll_ctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" };
-    symbols.epollWaitLater = { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true };
-    symbols.syscallLater = { name: "syscall", parameters: types(CALLS.syscall[0]), result: "i32", nonblocking: true };
-    const bound = Deno.dlopen(name, symbols).symbols as unknown as Libc & Epoll & Pick<DenoForeign, "syscallLater">;
-    const { syscallLater } = bound;
-    const libc = withPlainNumbers(bound);
+    const libc = bind(name, symbols) as unknown as Libc & Epoll & Pick<DenoForeign, "syscallLater">;
     const view = (address: number, length: number) =>
       length === 0 ? new ArrayBuffer(0) : Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(BigInt(address))!, length);
-    return { libc, numbers, view, readiness: new Readiness(bound, machine), syscallLater };
+    return { libc, numbers, view, readiness: new Readiness(libc, machine), syscallLater: (...args) => libc.syscallLater(...args) };
   });
 }
 
-/** 64-bit results are `bigint` there. */
-function withPlainNumbers(bound: Libc): Libc {
-  const libc = { ...bound } as unknown as Record<string, (...args: unknown[]) => unknown>;
-  for (const [name, [, result]] of Object.entries(CALLS)) {
-    const call = libc[name];
-    if (result === "address") libc[name] = (...args) => Number(call(...args));
+type Call = (...args: unknown[]) => unknown;
+
+/** Functions of a library. Each is bound when it is first called: that takes Deno a quarter of a millisecond, and most programs call few. */
+function bind(library: string, symbols: Readonly<Record<string, Deno.ForeignFunction>>): Record<string, Call> {
+  Deno.dlopen(library, {}); // throws if there is none
+  const calls: Record<string, Call> = {};
+  for (const [name, symbol] of Object.entries(symbols)) {
+    calls[name] = (...args) => {
+      const bound = Deno.dlopen(library, { [name]: symbol }).symbols[name] as Call;
+      // 64-bit results are `bigint` there.
+      calls[name] = symbol.result === "u64" ? (...args) => Number(bound(...args)) : bound;
+      return calls[name](...args);
+    };
   }
-  return libc as unknown as Libc;
+  return calls;
 }
 
 /** What waits for many descriptors at a time. */
