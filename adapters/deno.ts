@@ -151,13 +151,16 @@ function exists(path: string): boolean {
 
 const PERMISSIONS = ["read", "write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
+/** Where the program was started: it may go elsewhere before it starts a child. */
+const startFolder = born === null && granted({ name: "read" }) ? Deno.cwd() : "";
+
 /** The config file that the program was told to use, if it may look at its own command line: that takes every permission. */
 function givenConfig(): string | null {
   if (facts.permissions()[0] !== "-A") return null;
   try {
     const words = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1 - Deno.args.length);
     const path = /\n(?:--config[\n=]|-c[\n=]?)(.+)/.exec(words.join("\n"))?.[1];
-    return path === undefined ? null : path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+    return path === undefined ? null : path.startsWith("/") ? path : `${startFolder}/${path}`;
   } catch {
     return null; // no Linux
   }

@@ -71,9 +71,12 @@ class PosixBlock implements NamedBlock {
   close(): void {
     if (this.#unmap === null) return;
     COLLECTED.unregister(this);
-    // Whoever still has a view of it sees it empty, not what comes to that address next.
-    this.#buffer.deref()?.transfer(0);
-    this.#unmap();
+    const buffer = this.#buffer.deref();
+    // Whoever still has a view of it sees it empty, not what comes to that address next. What was moved away is seen elsewhere, and stays.
+    if (buffer?.detached !== true) {
+      buffer?.transfer(0);
+      this.#unmap();
+    }
     this.#unmap = null;
     this.stays();
   }

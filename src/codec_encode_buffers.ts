@@ -6,6 +6,7 @@
 
 import * as tag from "./codec_tags.ts";
 import { ensure, extrasOf, isSeen, movingOf, wasSeen, writeByte, writeBytes, writeFloat, writeLength, writeValue } from "./codec_encode.ts";
+import { DataCloneError } from "./errors.ts";
 import { DETACHED_REASON, Refusal, SHARED_BUFFER_REASON } from "./codec_refusal.ts";
 
 /** A view that leaves at least so much of its buffer out does not take all of it along. */
@@ -42,6 +43,15 @@ export function move<T>(value: T, buffers: readonly ArrayBuffer[]): T {
     marked.add(buffer);
   }
   return value;
+}
+
+/** Takes buffers that are to be moved out of the program's hands. @throws {DataCloneError} One stays where it is. */
+export function takeBuffers(buffers: readonly ArrayBuffer[]): ArrayBuffer[] {
+  try {
+    return buffers.map((buffer) => buffer.transfer());
+  } catch (cause) {
+    throw new DataCloneError("Cannot move a buffer that its owner keeps, such as that of a WebAssembly.Memory; send a copy", { cause });
+  }
 }
 
 function writeSigned(value: number): void {

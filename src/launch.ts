@@ -235,9 +235,12 @@ function start(
   try {
     if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
     else child.port.post(toBytes(birth));
-  } catch (error) {
-    child.signal(SIGKILL); // there are buffers that cannot be moved
-    throw error;
+  } catch (cause) {
+    child.signal(SIGKILL);
+    if (cargo.moved.length === 0) throw cause;
+    throw new DataCloneError(`Cannot give ${plan.name} buffers that their owner keeps, such as that of a WebAssembly.Memory; send copies`, {
+      cause,
+    });
   }
   child.port.unref();
   if (plan.daemon) child.unref();

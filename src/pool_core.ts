@@ -11,7 +11,7 @@
  * @module
  */
 import type { StartMethod } from "./adapter.ts";
-import { encode, type Message } from "./codec.ts";
+import { encode, type Message, takeBuffers } from "./codec.ts";
 import { type CancelledError, Full, ProcessError, UnsupportedError } from "./errors.ts";
 import { performance, queueMicrotask } from "./host.ts";
 import type { Parts } from "./pool_call.ts";
@@ -172,7 +172,7 @@ export class PoolCore implements CrewOwner, Listener {
     task.id = this.#nextId++;
     this.#slabs.add(task, moved.length > 0 ? job.flags | FLAG_CARGO : job.flags, message);
     task.shared = shared;
-    if (moved.length > 0) task.moved = moved.map((buffer) => buffer.transfer());
+    if (moved.length > 0) task.moved = takeBuffers(moved);
     task.priority = options.priority ?? 0;
     task.grace = options.grace ?? grace;
     task.retries = options.retries ?? retries;

@@ -14,7 +14,7 @@
  * @module
  */
 import { nextTurn } from "./clock.ts";
-import { decode, encode, type Message } from "./codec.ts";
+import { decode, encode, type Message, takeBuffers } from "./codec.ts";
 import { type CurrentTask, setWorker } from "./current_task.ts";
 import { portable } from "./error_report.ts";
 import { Holding } from "./holding.ts";
@@ -334,10 +334,15 @@ class PoolWorker {
     this.#running = this.#current = this.#controller = null;
     if (this.#isEnded) return;
     const { isThread } = this.#orders;
-    const { status, message } = encodeOutcome(outcome, flags, isThread);
+    let { status, message } = encodeOutcome(outcome, flags, isThread), { moved } = message;
+    try {
+      if (moved.length > 0) moved = takeBuffers(moved);
+    } catch (error) {
+      ({ status, message } = encodeOutcome(failed(error), 0, false));
+      ({ moved } = message);
+    }
     this.#now = performance.now();
     const micros = microsBetween(begun, this.#now);
-    const { moved } = message;
     if (message.byteLength > LARGEST_STREAMED || message.shared.length > 0 || moved.length > 0) {
       this.#reportResult(entry, generation, status | (moved.length > 0 ? WITH_CARGO : 0), micros, message);
       // Behind the result: its buffers are gone from here.

@@ -58,7 +58,7 @@ abstract class AnyValue<V> implements SharedObject {
       options?.signal?.throwIfAborted();
       const what = this.#attempt(predicate);
       if (what.attempt(false) === true) return Promise.resolve(true);
-      return place.me.parker.tasks.sleep(watchers, what, options, () => what.attempt(false) === true, place.scope);
+      return place.me.parker.tasks.sleep(watchers, what, options, () => false, place.scope);
     } catch (error) {
       return Promise.reject(error);
     }

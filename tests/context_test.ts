@@ -254,7 +254,7 @@ async function runModules(specifier: string, files: Record<string, string>, flag
   try {
     for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text);
     const script = pathToFileURL(join(folder, "main.ts")).href;
-    const { out, err, code } = await runProgram("", { script, flags: flags.map((flag) => flag.replace("FOLDER", folder)) });
+    const { out, err, code } = await runProgram("", { script, cwd: folder, flags: flags.map((flag) => flag.replace("FOLDER", folder)) });
     assert.equal(code, 0, err);
     return out;
   } finally {
@@ -313,9 +313,12 @@ test("children see the names that the program was told on its command line", asy
   const files = {
     "names.json": `{ "imports": { "#here/": "./", "#adapter": "${import.meta.resolve("#adapter")}" } }`,
     "work.ts": `import { word } from "#here/word.ts";
+      Deno.chdir("/");
       export async function work(queue: { put(word: string): Promise<void> }) { await queue.put(word); }`,
     "word.ts": `export const word = "worked";`,
   };
-  const out = await runModules("#here/work.ts", files, ["--config", "FOLDER/names.json"]);
-  assert.equal(out, "0 worked\n".repeat(mp.getAllStartMethods().length));
+  for (const path of ["FOLDER/names.json", "names.json"]) {
+    const out = await runModules("#here/work.ts", files, ["--config", path]);
+    assert.equal(out, "0 worked\n".repeat(mp.getAllStartMethods().length));
+  }
 }, { needs: ({ runtime }) => runtime.startsWith("deno") ? null : "Deno alone has such a file" });

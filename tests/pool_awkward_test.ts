@@ -278,6 +278,16 @@ test("what is moved in one call is copied in the next", async () => {
   });
 }, { needs: (can) => can.sharedMemory.thread ? null : can.reasons["sharedMemory.thread"] ?? "threads share no memory" });
 
+test("a buffer that cannot be moved is the error of its task, and the worker goes on", async () => {
+  await withPool(mp.getContext("thread"), 1, async (pool) => {
+    const { buffer } = new WebAssembly.Memory({ initial: 1 });
+    await fails(() => pool.apply(work.lengthOf, [new Uint8Array(buffer)], { transfer: [buffer] }), mp.DataCloneError);
+    await fails(() => pool.apply(work.moveUnmovable, [0]), mp.DataCloneError);
+    assert.equal((await pool.apply(work.moveUnmovable, [3])).length, 3);
+    assert.deepEqual(pool.stats().workers.map(({ tasks }) => tasks), [2]);
+  });
+}, { needs: (can) => can.sharedMemory.thread ? null : can.reasons["sharedMemory.thread"] ?? "threads share no memory" });
+
 test("a small Buffer is copied, and what it lies in is not moved", async () => {
   await withPool(mp.getContext("thread"), 1, async (pool) => {
     const { Buffer } = globalThis as { Buffer?: { from(text: string): Uint8Array<ArrayBuffer> } };

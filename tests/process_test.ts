@@ -150,7 +150,7 @@ eachMethod("a buffer that cannot be moved fails the start, and no thread is left
   const { buffer } = new WebAssembly.Memory({ initial: 1 });
   const target = work.nothing as (...args: unknown[]) => void;
   const child = new ctx.Process({ target, args: [buffer], transfer: [buffer as ArrayBuffer] });
-  await thrown(() => child.start());
+  assert.instanceOf(await thrown(() => child.start()), mp.DataCloneError);
   assert.deepEqual(state(child), UNSTARTED);
 }, { methods: ["thread"] });
 

@@ -101,6 +101,18 @@ test("what is closed is empty for whoever has a view of it, and cannot be used",
   block.unlink();
 });
 
+test("what was moved out of a block is seen where it went, though the block is closed", () => {
+  const block = new mp.SharedMemory({ create: true, size: 16 }), same = new mp.SharedMemory({ name: block.name });
+  const moved = new Uint8Array((block.buf.buffer as ArrayBuffer).transfer());
+  block.close();
+  same.buf[1] = 7;
+  assert.equal(moved[1], 7);
+  assert.throws(() => block.buf, mp.ProcessError, /closed/);
+  same.close();
+  same.unlink();
+  assert.equal(descriptors(block.name), 0);
+});
+
 test("after unlink nobody finds it, and those who have it go on", () => {
   const name = fresh();
   const block = new mp.SharedMemory({ name, create: true, size: 4 }), same = new mp.SharedMemory({ name });

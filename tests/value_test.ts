@@ -331,6 +331,9 @@ eachShared("a wait for a value gives false when its time is up, and is rejected 
     assert.isBelow(performance.now() - start, timeout + SOON);
   }
   assert.isTrue(await value.waitFor((n) => n === 1, { timeout: 0 }));
+  let asked = 0;
+  assert.isFalse(await value.waitFor(() => asked++ > 0, { timeout: 0 }));
+  assert.equal(asked, 1);
   const aborted = fails(() => value.waitFor(never, { signal: abort.signal }), RangeError);
   const other = value.waitFor((n) => n === 3, { timeout: 20_000 });
   abort.abort(new RangeError("enough"));
