@@ -116,6 +116,7 @@ test("the tarball holds what a user needs, and nothing else", async () => {
     "mod.d.ts",
     "adapters/worker.js",
     "node/mod.js",
+    "node/required.js",
     "node/adapters/node_worker.js",
     "deno/adapters/worker.js",
     "bun/adapters/worker.js",
@@ -125,15 +126,13 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   for (const file of files) {
     assert.match(
       file,
-      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|((node|deno|bun|browser)\/)?adapters\/[\w-]+\.js|(node|deno|bun|browser)\/mod\.js|(docs|examples|bench)\/.+)$/,
+      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|((node|deno|bun|browser)\/)?adapters\/[\w-]+\.js|(node|deno|bun|browser)\/mod\.js|node\/required\.js|(docs|examples|bench)\/.+)$/,
     );
   }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
-  const entries = [manifest.exports["."], manifest.exports["./worker"], manifest.imports["#adapter"]].flatMap((one) =>
-    Object.values<string>(one)
-  );
-  assert.includeMembers(files, entries.map((path) => path.slice(2)));
+  const entries = JSON.stringify([manifest.exports, manifest.imports]).matchAll(/"\.\/([^"]+\.\w+)"/g);
+  assert.includeMembers(files, [...entries].map(([, path]) => path));
   assert.deepEqual(Object.keys(manifest.optionalDependencies), ["koffi"]);
   assert.isUndefined(manifest.dependencies);
 }, LONG);
@@ -185,6 +184,30 @@ for (const [conditions, adapter] of ENVIRONMENTS) {
     assert.deepEqual(adapters, [adapter]);
   }, LONG);
 }
+
+for (const runtime of found) {
+  test(`a program that requires it has the adapter of ${runtime.name}`, async () => {
+    const directory = await installed();
+    await Deno.writeTextFile(`${directory}/requires.cjs`, `console.log(require("${NAME}").capabilities().runtime);\n`);
+    const output = await succeed([runtime.path, ...runtime.args, "requires.cjs"], directory);
+    assert.match(output, new RegExp(`^${runtime.name.replace(/\d+/, " $&")}\\b`));
+  }, LONG);
+}
+
+test("a program for Node that is bundled as CommonJS, with the entry of its children, starts them", async () => {
+  const directory = await installed(), node = found.find(({ name }) => name === "node24")!;
+  await Deno.writeTextFile(
+    `${directory}/bundled.mjs`,
+    `import { Pool, ThreadPool } from "${NAME}";\n` +
+      `(async () => { for (const One of [Pool, ThreadPool]) { const pool = new One(1); console.log(await pool.apply(() => 7)); await pool.terminate(); } })();\n`,
+  );
+  await Deno.writeTextFile(`${directory}/node_worker.mjs`, `import "${NAME}/worker";\n`);
+  // As such bundles are made: a module of that kind has no `import.meta`, and `__filename` instead.
+  const here = ["--define:import.meta.url=here", "--banner:js=const here = require('node:url').pathToFileURL(__filename).href;"];
+  const flags = ["--bundle", "--format=cjs", "--platform=node", "--external:koffi", "--out-extension:.js=.cjs", "--outdir=bundled"];
+  await succeed(["esbuild", "bundled.mjs", "node_worker.mjs", ...flags, ...here], directory);
+  assert.equal(await succeed([node.path, "bundled/bundled.cjs"], directory), "7\n7\n");
+}, { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" });
 
 test("publint and are-the-types-wrong find nothing", async () => {
   const lint = await run(["publint", "--strict", await tarball()], place);
