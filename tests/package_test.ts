@@ -281,6 +281,25 @@ for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].inclu
   }, LONG);
 }
 
+test("a child on each other runtime finds the package where a loader marks the modules of it", async () => {
+  const directory = await installed(), node = found.find(({ name }) => name === "node24")!;
+  await Deno.writeTextFile(
+    `${directory}/marking.mjs`,
+    'import { registerHooks } from "node:module";\n' +
+      "registerHooks({ resolve(name, from, next) { const { url, ...more } = next(name, from); return { ...more, url: `${url}?marked` }; } });\n",
+  );
+  await Deno.writeTextFile(
+    `${directory}/runtime.mjs`,
+    `import { capabilities } from "${NAME}";\nexport const runtime = () => capabilities().runtime;\n`,
+  );
+  await Deno.writeTextFile(
+    `${directory}/marked.mjs`,
+    `import { Pool } from "${NAME}";\nconst target = { module: process.cwd() + "/runtime.mjs", name: "runtime" };\n` +
+      'for (const runtime of ["deno", "bun"]) { const pool = new Pool({ processes: 1, runtime }); console.log(await pool.apply(target)); await pool.terminate(); }\n',
+  );
+  assert.match(await succeed([node.path, "--import", "./marking.mjs", "marked.mjs"], directory), /^deno .*\nbun .*\n$/);
+}, { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" });
+
 test("children on Node keep what they compile for the next ones, unless the user says no", async () => {
   const directory = await installed();
   for (const { name, path, args } of found.filter(({ name }) => name.startsWith("node"))) {
