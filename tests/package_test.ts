@@ -300,6 +300,19 @@ test("a child on each other runtime finds the package where a loader marks the m
   assert.match(await succeed([node.path, "--import", "./marking.mjs", "marked.mjs"], directory), /^deno .*\nbun .*\n$/);
 }, { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" });
 
+test("threads run on Node where its permission model lets the program read nothing but itself", async () => {
+  const directory = await installed();
+  await Deno.writeTextFile(
+    `${directory}/permitted.mjs`,
+    `import { ThreadPool } from "${NAME}";\n` +
+      "for (let i = 0; i < 5; i++) { const pool = new ThreadPool(2); console.log((await pool.map((n) => n + 1, [1, 2, 3])).join()); await pool.terminate(); }\n",
+  );
+  for (const { name, path } of found.filter(({ name }) => name.startsWith("node"))) {
+    const output = await succeed([path, "--permission", `--allow-fs-read=${directory}`, "--allow-worker", "permitted.mjs"], directory);
+    assert.equal(output, "2,3,4\n".repeat(5), name);
+  }
+}, LONG);
+
 test("children on Node keep what they compile for the next ones, unless the user says no", async () => {
   const directory = await installed();
   for (const { name, path, args } of found.filter(({ name }) => name.startsWith("node"))) {
