@@ -194,20 +194,33 @@ for (const runtime of found) {
   }, LONG);
 }
 
-test("a program for Node that is bundled as CommonJS, with the entry of its children, starts them", async () => {
-  const directory = await installed(), node = found.find(({ name }) => name === "node24")!;
-  await Deno.writeTextFile(
-    `${directory}/bundled.mjs`,
-    `import { Pool, ThreadPool } from "${NAME}";\n` +
-      `(async () => { for (const One of [Pool, ThreadPool]) { const pool = new One(1); console.log(await pool.apply(() => 7)); await pool.terminate(); } })();\n`,
-  );
-  await Deno.writeTextFile(`${directory}/node_worker.mjs`, `import "${NAME}/worker";\n`);
-  // As such bundles are made: a module of that kind has no `import.meta`, and `__filename` instead.
-  const here = ["--define:import.meta.url=here", "--banner:js=const here = require('node:url').pathToFileURL(__filename).href;"];
-  const flags = ["--bundle", "--format=cjs", "--platform=node", "--external:koffi", "--out-extension:.js=.cjs", "--outdir=bundled"];
-  await succeed(["esbuild", "bundled.mjs", "node_worker.mjs", ...flags, ...here], directory);
-  assert.equal(await succeed([node.path, "bundled/bundled.cjs"], directory), "7\n7\n");
-}, { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" });
+test(
+  "a program for Node that is bundled as CommonJS, with the entry of its children, starts them, and knows where it submitted a task",
+  async () => {
+    const directory = await installed(), node = found.find(({ name }) => name === "node24")!;
+    await Deno.writeTextFile(
+      `${directory}/bundled.mjs`,
+      `import { Pool, ThreadPool } from "${NAME}";
+async function main() {
+  for (const One of [Pool, ThreadPool]) {
+    const pool = new One(1);
+    console.log(await pool.apply(() => 7));
+    await pool.apply(() => { throw new Error(); }).catch(({ stack }) => console.log(/submitted ---\\n[^]*main[^]*bundled.cjs/.test(stack)));
+    await pool.terminate();
+  }
+}
+main();
+`,
+    );
+    await Deno.writeTextFile(`${directory}/node_worker.mjs`, `import "${NAME}/worker";\n`);
+    // As such bundles are made: a module of that kind has no `import.meta`, and `__filename` instead.
+    const here = ["--define:import.meta.url=here", "--banner:js=const here = require('node:url').pathToFileURL(__filename).href;"];
+    const flags = ["--bundle", "--format=cjs", "--platform=node", "--external:koffi", "--out-extension:.js=.cjs", "--outdir=bundled"];
+    await succeed(["esbuild", "bundled.mjs", "node_worker.mjs", ...flags, ...here], directory);
+    assert.equal(await succeed([node.path, "bundled/bundled.cjs"], directory), "7\ntrue\n7\ntrue\n");
+  },
+  { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" },
+);
 
 test("publint and are-the-types-wrong find nothing", async () => {
   const lint = await run(["publint", "--strict", await tarball()], place);
