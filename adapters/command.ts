@@ -62,8 +62,9 @@ let entryUrl = "";
 
 /** The entry of every child on a runtime, as a URL: `worker.ts` or `node_worker.ts` beside this file; `.js` in the built package, which has a directory for each runtime. */
 export function entry(runtime: RuntimeName): string {
-  const { url } = import.meta, type = /\.\w+$/.exec(new URL(url).pathname)?.[0] ?? ".js";
-  const directory = /\/(node|deno|bun)\/adapters\/[^/]*\.js$/.test(url) ? `../../${runtime}/adapters/` : "./";
+  // `import.meta` as a whole is what bundlers do not replace, and a URL of its own beside it what they would bring along.
+  const url = import.meta.url, { pathname } = new URL(url), type = /\.\w+$/.exec(pathname)?.[0] ?? ".js";
+  const directory = /\/(node|deno|bun)\/adapters\/[^/]*\.js$/.test(pathname) ? `../../${runtime}/adapters/` : "./";
   return entryUrl || new URL(`${directory}${runtime === "node" ? "node_worker" : "worker"}${type}`, url).href;
 }
 

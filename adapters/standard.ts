@@ -107,11 +107,10 @@ export function kill(pid: number, signal: number): boolean {
   }
 }
 
-/** Whether a thread of this process exists, by what `/proc` says of it; where that is missing, or tells of other processes, whoever started the thread knows. */
+/** Whether a thread of this process exists, by what `/proc` says of it; where that is missing, tells of other processes, or may not be read, whoever started the thread knows. */
 export function threadIsListed(fs: typeof import("node:fs"), { pid, tid }: ThreadId): boolean {
-  if (fs.existsSync(tid === 0 ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`)) return true;
   try {
-    return fs.readlinkSync("/proc/self") !== String(pid);
+    return fs.existsSync(tid === 0 ? `/proc/${pid}` : `/proc/${pid}/task/${tid}`) || fs.readlinkSync("/proc/self") !== String(pid);
   } catch {
     return true;
   }

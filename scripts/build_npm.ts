@@ -26,6 +26,12 @@ const SERVERS: Readonly<Record<string, readonly string[]>> = {
   bun: [],
 };
 
+/**
+ * What the condition `node` stands for. Deno says that too where something is required, and `deno` only where it is imported: so this imports it. Node itself is spared
+ * one more file, since Node alone says `node-addons`.
+ */
+const REQUIRED = "node/required.js";
+
 /** Modules that no other imports by its path, so that `deno pack` must be told of them: the entries of children, and what `#adapter` stands for. No exports of the package. */
 const INSIDE = ["worker", "node_worker", ...Object.keys(SERVERS), "browser", "edge"].map((name) => `./adapters/${name}.ts`);
 
@@ -153,6 +159,7 @@ async function bundle(directory: string, bundled: string): Promise<void> {
     await nameFewer(directory + root);
     await leaveImports(directory + root);
   }
+  await Deno.writeTextFile(`${directory}/${REQUIRED}`, 'export * from "#library";\n');
   // Bundlers look for the worker's URL in the text, so it is written there as it is.
   const browser = `${directory}/adapters/browser.js`, text = await Deno.readTextFile(browser);
   await Deno.writeTextFile(browser, text.replace("./worker.ts", "./worker.js"));
@@ -258,10 +265,11 @@ async function complete(directory: string): Promise<void> {
     condition,
     name: /(\w+)\.ts$/.exec(path)![1],
   }));
-  const byCondition = (file: string) => ({
+  const byCondition = (file: string): Record<string, string> => ({
     types: `./${file}.d.ts`,
     ...Object.fromEntries(adapters.map(({ condition, name }) => [condition, name in SERVERS ? `./${name}/${file}.js` : `./${file}.js`])),
   });
+  const { node, default: other, ...main } = byCondition("mod");
   const complete = {
     name,
     version,
@@ -274,7 +282,7 @@ async function complete(directory: string): Promise<void> {
     sideEffects: await withEffects(directory),
     ...others,
     exports: {
-      ".": byCondition("mod"),
+      ".": { ...main, "node-addons": node, node: `./${REQUIRED}`, default: other },
       "./worker": byCondition("adapters/worker"),
       "./package.json": "./package.json",
     },
@@ -282,6 +290,7 @@ async function complete(directory: string): Promise<void> {
       "#adapter": Object.fromEntries(
         adapters.filter(({ name }) => !(name in SERVERS)).map(({ condition, name }) => [condition, `./adapters/${name}.js`]),
       ),
+      "#library": { deno: main.deno, default: node },
     },
     optionalDependencies: { koffi: development.devDependencies.koffi },
     publishConfig: { access: "public" },

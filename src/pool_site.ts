@@ -7,10 +7,13 @@
 /** The message of an error that only notes where a task is submitted. */
 export const SUBMITTED = "submitted here";
 
+/** A line of a stack that is the runtime's own: in a bundle all others may be the library's, and then it would be taken for the program's. */
+const RUNTIME = /[( ](?:node|ext|native):\S*$/;
+
 /** Lets the stack of an error go on with that of the call that submitted the task. */
 export function sited<T>(error: T, site: Error | null): T {
   if (site === null || !(error instanceof Error) || typeof site.stack !== "string") return error;
-  const all = site.stack.split("\n").filter((line) => !line.includes(SUBMITTED));
+  const all = site.stack.split("\n").filter((line) => !line.includes(SUBMITTED) && !RUNTIME.test(line));
   const others = all.filter((line) => !isOwn(line)), lines = others.length > 0 ? others : all; // in a bundle all are in one file
   try {
     error.stack = `${error.stack}\n    --- the task was submitted ---\n${lines.join("\n")}`;
@@ -37,6 +40,6 @@ function isOwn(line: string): boolean {
 
 /** Where somebody called the library, as a line of the stack has it. */
 export function callerOf(site: Error): string | null {
-  const line = site.stack?.split("\n").slice(1).find((line) => /\d:\d/.test(line) && !isOwn(line));
+  const line = site.stack?.split("\n").slice(1).find((line) => /\d:\d/.test(line) && !RUNTIME.test(line) && !isOwn(line));
   return line?.trim() ?? null;
 }

@@ -116,6 +116,7 @@ test("the tarball holds what a user needs, and nothing else", async () => {
     "mod.d.ts",
     "adapters/worker.js",
     "node/mod.js",
+    "node/required.js",
     "node/adapters/node_worker.js",
     "deno/adapters/worker.js",
     "bun/adapters/worker.js",
@@ -125,15 +126,13 @@ test("the tarball holds what a user needs, and nothing else", async () => {
   for (const file of files) {
     assert.match(
       file,
-      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|((node|deno|bun|browser)\/)?adapters\/[\w-]+\.js|(node|deno|bun|browser)\/mod\.js|(docs|examples|bench)\/.+)$/,
+      /^([^/]+\.(md|json)|LICENSE|mod\.(js|d\.ts)|(src|adapters|browser)\/\w+\.d\.ts|((node|deno|bun|browser)\/)?adapters\/[\w-]+\.js|(node|deno|bun|browser)\/mod\.js|node\/required\.js|(docs|examples|bench)\/.+)$/,
     );
   }
   const manifest = JSON.parse(await succeed(["tar", "-xzOf", await tarball(), "package/package.json"], place));
   assert.deepInclude(manifest, { name: NAME, license: "MIT", type: "module", types: "./mod.d.ts" });
-  const entries = [manifest.exports["."], manifest.exports["./worker"], manifest.imports["#adapter"]].flatMap((one) =>
-    Object.values<string>(one)
-  );
-  assert.includeMembers(files, entries.map((path) => path.slice(2)));
+  const entries = JSON.stringify([manifest.exports, manifest.imports]).matchAll(/"\.\/([^"]+\.\w+)"/g);
+  assert.includeMembers(files, [...entries].map(([, path]) => path));
   assert.deepEqual(Object.keys(manifest.optionalDependencies), ["koffi"]);
   assert.isUndefined(manifest.dependencies);
 }, LONG);
@@ -185,6 +184,43 @@ for (const [conditions, adapter] of ENVIRONMENTS) {
     assert.deepEqual(adapters, [adapter]);
   }, LONG);
 }
+
+for (const runtime of found) {
+  test(`a program that requires it has the adapter of ${runtime.name}`, async () => {
+    const directory = await installed();
+    await Deno.writeTextFile(`${directory}/requires.cjs`, `console.log(require("${NAME}").capabilities().runtime);\n`);
+    const output = await succeed([runtime.path, ...runtime.args, "requires.cjs"], directory);
+    assert.match(output, new RegExp(`^${runtime.name.replace(/\d+/, " $&")}\\b`));
+  }, LONG);
+}
+
+test(
+  "a program for Node that is bundled as CommonJS, with the entry of its children, starts them, and knows where it submitted a task",
+  async () => {
+    const directory = await installed(), node = found.find(({ name }) => name === "node24")!;
+    await Deno.writeTextFile(
+      `${directory}/bundled.mjs`,
+      `import { Pool, ThreadPool } from "${NAME}";
+async function main() {
+  for (const One of [Pool, ThreadPool]) {
+    const pool = new One(1);
+    console.log(await pool.apply(() => 7));
+    await pool.apply(() => { throw new Error(); }).catch(({ stack }) => console.log(/submitted ---\\n[^]*main[^]*bundled.cjs/.test(stack)));
+    await pool.terminate();
+  }
+}
+main();
+`,
+    );
+    await Deno.writeTextFile(`${directory}/node_worker.mjs`, `import "${NAME}/worker";\n`);
+    // As such bundles are made: a module of that kind has no `import.meta`, and `__filename` instead.
+    const here = ["--define:import.meta.url=here", "--banner:js=const here = require('node:url').pathToFileURL(__filename).href;"];
+    const flags = ["--bundle", "--format=cjs", "--platform=node", "--external:koffi", "--out-extension:.js=.cjs", "--outdir=bundled"];
+    await succeed(["esbuild", "bundled.mjs", "node_worker.mjs", ...flags, ...here], directory);
+    assert.equal(await succeed([node.path, "bundled/bundled.cjs"], directory), "7\ntrue\n7\ntrue\n");
+  },
+  { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" },
+);
 
 test("publint and are-the-types-wrong find nothing", async () => {
   const lint = await run(["publint", "--strict", await tarball()], place);
@@ -257,6 +293,38 @@ for (const runtime of found.filter(({ name }) => ["node26", "deno", "bun"].inclu
     assert.include(output, "primes below 500000: 41538");
   }, LONG);
 }
+
+test("a child on each other runtime finds the package where a loader marks the modules of it", async () => {
+  const directory = await installed(), node = found.find(({ name }) => name === "node24")!;
+  await Deno.writeTextFile(
+    `${directory}/marking.mjs`,
+    'import { registerHooks } from "node:module";\n' +
+      "registerHooks({ resolve(name, from, next) { const { url, ...more } = next(name, from); return { ...more, url: `${url}?marked` }; } });\n",
+  );
+  await Deno.writeTextFile(
+    `${directory}/runtime.mjs`,
+    `import { capabilities } from "${NAME}";\nexport const runtime = () => capabilities().runtime;\n`,
+  );
+  await Deno.writeTextFile(
+    `${directory}/marked.mjs`,
+    `import { Pool } from "${NAME}";\nconst target = { module: process.cwd() + "/runtime.mjs", name: "runtime" };\n` +
+      'for (const runtime of ["deno", "bun"]) { const pool = new Pool({ processes: 1, runtime }); console.log(await pool.apply(target)); await pool.terminate(); }\n',
+  );
+  assert.match(await succeed([node.path, "--import", "./marking.mjs", "marked.mjs"], directory), /^deno .*\nbun .*\n$/);
+}, { ...LONG, needs: () => found.some(({ name }) => name === "node24") ? null : "Node 24 is not installed" });
+
+test("threads run on Node where its permission model lets the program read nothing but itself", async () => {
+  const directory = await installed();
+  await Deno.writeTextFile(
+    `${directory}/permitted.mjs`,
+    `import { ThreadPool } from "${NAME}";\n` +
+      "for (let i = 0; i < 5; i++) { const pool = new ThreadPool(2); console.log((await pool.map((n) => n + 1, [1, 2, 3])).join()); await pool.terminate(); }\n",
+  );
+  for (const { name, path } of found.filter(({ name }) => name.startsWith("node"))) {
+    const output = await succeed([path, "--permission", `--allow-fs-read=${directory}`, "--allow-worker", "permitted.mjs"], directory);
+    assert.equal(output, "2,3,4\n".repeat(5), name);
+  }
+}, LONG);
 
 test("children on Node keep what they compile for the next ones, unless the user says no", async () => {
   const directory = await installed();
