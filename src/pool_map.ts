@@ -7,7 +7,7 @@ import { shown } from "./options.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead } from "./pool_chunks.ts";
 import type { PoolCore } from "./pool_core.ts";
-import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
+import { type ImapOptions, MAP, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { AsyncResult, cancellation, type Job, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
@@ -30,7 +30,7 @@ export function startMap(
     cancel: () => job !== null && job.cancel(cancellation("The tasks were cancelled")),
   });
   try {
-    const options = taskOptions(given);
+    const options = taskOptions(given, MAP);
     if (typeof iterable !== "object" && typeof iterable !== "string" || iterable === null || !(Symbol.iterator in Object(iterable))) {
       throw new TypeError(`Cannot map over ${shown(iterable)}: an iterable is needed; imap() takes asynchronous ones too`);
     }
