@@ -124,7 +124,7 @@ export class ShareableList {
    * @throws {TypeError} The item is nothing that can be stored.
    */
   set(index: number, item: ShareableItem): void {
-    const at = this.#index(index);
+    const at = Number.isInteger(index) ? this.#index(index) : -1;
     if (at < 0) throw new RangeError(`Cannot store an item at ${shown(index)}: the list has ${this.length}`);
     const stored = storedOf(item, this.#format(at));
     const place = this.#offsets[at + 1] - this.#offsets[at];
