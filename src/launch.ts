@@ -98,7 +98,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (!can.startMethods.includes(plan.method)) {
     throw new UnsupportedError(
       `Cannot start ${plan.name}: start method "${plan.method}" is not offered here: ${
-        can.reasons[`startMethods.${plan.method}`] ?? can.runtime
+        can.reasons[`startMethods.${plan.method}`] ?? `there are ${can.startMethods.join(", ")}`
       }`,
     );
   }

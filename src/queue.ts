@@ -384,8 +384,9 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /** {@linkcode JoinableQueue.join}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   joinSync(options?: { timeout?: number }): void {
     checkTimeout(options);
-    mayBlock(this.messages, "joinSync");
-    this.use("join").joinAllSync(options?.timeout);
+    const messages = this.use("join");
+    mayBlock(messages, "joinSync");
+    messages.joinAllSync(options?.timeout);
   }
 }
 

@@ -594,3 +594,25 @@ eachShared("what is wrong is shown in a few words, whatever it is", async (ctx) 
     [() => new Barrier({}), /parties must be a number, it is an object$/],
   ]);
 });
+
+eachMethod("lists of arguments may be of any kind, and what theirs throws is what comes", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const pair = new Map([[5, 0], [6, 0]]).keys(), error = new Error("mine");
+    const broken = {
+      [Symbol.iterator]() {
+        throw error;
+      },
+    };
+    assert.deepEqual(await pool.starmap(work.add, [pair, [1, 2].values(), [3, 4]] as Anything), [11, 3, 7]);
+    assert.equal(await fails(() => pool.starmap(work.add, [broken] as Anything), Error), error);
+    pool.close();
+    await refuseAll([[() => pool.resize(2), /^Cannot resize the pool: the pool is not running, it was closed$/, mp.ProcessError]]);
+  }));
+
+test("a start method that there is not is refused with those that there are", () => {
+  const { Process, Pool } = mp as Anything, said = /^Cannot start .*: start method "threads" is not offered here: there are .*inline$/;
+  return refuseAll([
+    [() => new Process({ target: work.same }, "threads").start(), said, mp.UnsupportedError],
+    [() => new Pool(1, "threads"), said, mp.UnsupportedError],
+  ]);
+});
