@@ -524,26 +524,30 @@ eachMethod("a listener, a callback or a handler that is no function is refused",
   await executor.shutdown();
 });
 
-eachMethod("an iterator is refused where it is sent, and no empty object arrives", (ctx) =>
-  withPool(ctx, 1, async (pool) => {
-    const queue = new ctx.Queue<unknown>(), [here] = ctx.Pipe();
-    const reference = { module: "work", name: "same" };
-    await refuseAll([
-      [
-        () => queue.put({ all: queue[Symbol.asyncIterator]() }),
-        /^Cannot send item\.all: an iterator cannot travel to another process; send the queue or connection$/,
-        mp.DataCloneError,
-      ],
-      [() => queue.put(here[Symbol.asyncIterator]()), /an iterator cannot travel .*; send the queue or connection$/, mp.DataCloneError],
-      [
-        () => queue.put(pool.imap(reference, [1])),
-        /item: an iterator cannot travel .*; send an array of what it yields/,
-        mp.DataCloneError,
-      ],
-      [() => queue.put(mp.asCompleted([])), /an iterator cannot travel .*; await its futures/, mp.DataCloneError],
-    ]);
-    assert.equal(queue.qsize(), 0);
-  }));
+eachMethod(
+  "an iterator, or what stands for a module, is refused where it is sent, and no empty object arrives",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      const queue = new ctx.Queue<unknown>(), [here] = ctx.Pipe();
+      const reference = { module: "work", name: "same" };
+      await refuseAll([
+        [
+          () => queue.put({ all: queue[Symbol.asyncIterator]() }),
+          /^Cannot send item\.all: an iterator cannot travel to another process; send the queue or connection$/,
+          mp.DataCloneError,
+        ],
+        [() => queue.put(here[Symbol.asyncIterator]()), /an iterator cannot travel .*; send the queue or connection$/, mp.DataCloneError],
+        [
+          () => queue.put(pool.imap(reference, [1])),
+          /item: an iterator cannot travel .*; send an array of what it yields/,
+          mp.DataCloneError,
+        ],
+        [() => queue.put(mp.asCompleted([])), /an iterator cannot travel .*; await its futures/, mp.DataCloneError],
+        [() => queue.put([mp.module("work")]), /item\[0\]: what stands for a module cannot travel .*; send one of/, mp.DataCloneError],
+      ]);
+      assert.equal(queue.qsize(), 0);
+    }),
+);
 
 eachMethod("an option of another method, or class, is refused", (ctx) =>
   withPool(ctx, 1, async (pool) => {
