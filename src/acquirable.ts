@@ -9,7 +9,7 @@ import type { SharedObject } from "./holding.ts";
 import { checkMayBlock } from "./home.ts";
 import { WAITSET_SUMMARY } from "./layout.ts";
 import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
-import { shown } from "./options.ts";
+import { checkArgument, FUNCTION } from "./options.ts";
 import type { WaitSet } from "./wait_set.ts";
 import type { Place } from "./place.ts";
 import { Turns } from "./turns.ts";
@@ -204,7 +204,5 @@ export abstract class Acquirable implements SharedObject {
 }
 
 function checkBody(body: unknown): void {
-  if (typeof body !== "function") {
-    throw new TypeError(`Cannot call what is to be done with the lock: body must be a function, it is ${shown(body)}`);
-  }
+  checkArgument("body", body, FUNCTION, "call what is to be done with the lock");
 }

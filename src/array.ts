@@ -9,6 +9,7 @@ import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf
 import { defaultHome, type Home } from "./home.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import type { Lock, RLock } from "./lock.ts";
+import { shown } from "./options.ts";
 import { lockAmong, lockOf, type LockOption, type LockPart, noOptions, SharedData } from "./shared_data.ts";
 import { type ColumnsOf, type Fields, type RecordOf, StructType } from "./struct.ts";
 import type { Unlocked, ValueOptions } from "./value.ts";
@@ -119,7 +120,7 @@ function textClass(kind: Kind): ArrayClass {
     }
 
     set value(text: string) {
-      if (typeof text !== "string") throw new TypeError(`Cannot store ${String(text)} as text: a string is needed`);
+      if (typeof text !== "string") throw new TypeError(`Cannot store ${shown(text)} as text: a string is needed`);
       const bytes = new TextEncoder().encode(text);
       if (bytes.length > this.length) throw new RangeError(`Cannot store a text of ${bytes.length} bytes: the array has ${this.length}`);
       this.set(bytes);
@@ -166,7 +167,7 @@ export class RecordArray<F extends Fields = Fields> {
   /** Stores a record at an index. @throws {RangeError} There is no such index. @throws {TypeError} It has a field that records here have not. */
   set(index: number, values: Partial<RecordOf<F>>): void {
     if (!Number.isInteger(index) || index < 0 || index >= this.length) {
-      throw new RangeError(`Cannot store a record at ${index}: the array has ${this.length}`);
+      throw new RangeError(`Cannot store a record at ${shown(index)}: the array has ${this.length}`);
     }
     this.#type.assign(this.at(index)!, values);
   }
@@ -295,7 +296,7 @@ function itemsOf(
     if (given instanceof Uint8Array) return given;
   }
   if (typeof given !== "object" || given === null || !(Symbol.iterator in given)) {
-    throw new TypeError(`Cannot make an array of ${String(given)}: its length is needed, or its elements`);
+    throw new TypeError(`Cannot make an array of ${shown(given)}: its length is needed, or its elements`);
   }
   if (kind === null) return [...given as Iterable<unknown>];
   // What is such an array already needs no look at each element.

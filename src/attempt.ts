@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { check, type Checks, NUMBER, SIGNAL } from "./options.ts";
+import { check, checkArgument, type Checks, FUNCTION, NUMBER, SIGNAL } from "./options.ts";
 
 /** What an attempt returns while there is nothing to be had. */
 export const PENDING: unique symbol = Symbol("pending");
@@ -44,6 +44,11 @@ export const WAIT: Checks = { ...BLOCKING, signal: SIGNAL };
 /** Checks the options of a wait where it is asked for: one of a kind that nobody expects would else wait for ever, in silence. @throws {TypeError} They are wrong. */
 export function checkWait(options: WaitOptions | undefined): void {
   if (options !== undefined) check(options, WAIT, "wait");
+}
+
+/** Checks what is asked whether to wait on. @throws {TypeError} It is no function. */
+export function checkPredicate(predicate: unknown): void {
+  checkArgument("predicate", predicate, FUNCTION, "wait");
 }
 
 /** What a predicate gave. @throws {TypeError} A promise, which would be taken for true whatever becomes of it. */

@@ -23,7 +23,7 @@ import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
 import { type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
-import { ANYTHING, check, type Checks, NUMBER } from "./options.ts";
+import { ANYTHING, check, type Checks, NUMBER, shown } from "./options.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 import { printAs } from "./printed.ts";
@@ -366,7 +366,7 @@ registerHandle(BARRIER, (words, context, parts) => {
 });
 
 function makePlace(parties: unknown, options: BarrierOptions, home: Home): Place {
-  if (typeof parties !== "number") throw new TypeError(`Cannot make a barrier: parties must be a number, it is ${String(parties)}`);
+  if (typeof parties !== "number") throw new TypeError(`Cannot make a barrier: parties must be a number, it is ${shown(parties)}`);
   if (!Number.isInteger(parties) || parties < 1 || parties > MOST_PARTIES) {
     throw new RangeError(`Cannot make a barrier: parties must be a whole number from 1 on, it is ${parties}`);
   }

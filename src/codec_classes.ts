@@ -6,6 +6,7 @@
 
 import * as errors from "./errors.ts";
 import { DOMException } from "./host.ts";
+import { type Check, checkArgument, FUNCTION, shown } from "./options.ts";
 
 /** The method by which an object that lives in shared memory says where it lives. */
 export const HANDLE: unique symbol = Symbol.for("@polyproc/multiprocessing/handle") as never;
@@ -96,6 +97,11 @@ const needsCodec: readonly AnyClass[] = [
   Object.getPrototypeOf(Uint8Array),
 ];
 
+const CODEC: Check = [
+  (codec) => [(codec as Partial<ClassCodec> | null)?.encode, (codec as Partial<ClassCodec> | null)?.decode].every(FUNCTION[0]),
+  "an object { encode, decode } of functions",
+];
+
 /**
  * Lets instances of a class travel as instances of that class. Both ends must have registered it, which a call at the top level of the
  * class's module does. Without `codec` the own enumerable fields travel and the object is made without running the constructor; private
@@ -104,7 +110,7 @@ const needsCodec: readonly AnyClass[] = [
  * @param meta The module's `import.meta`: a class is known by its module and name.
  * @param cls The class.
  * @param codec Turns an instance into data and back.
- * @throws {TypeError} If the class has no name or extends a built-in such as `Map` without `codec`; if the name is taken in this module.
+ * @throws {TypeError} If the class has no name or extends a built-in such as `Map` without `codec`; if `codec` is none; if the name is taken in this module.
  */
 export function registerClass<T extends object>(
   meta: { url: string },
@@ -113,7 +119,7 @@ export function registerClass<T extends object>(
   codec?: { encode(object: T): unknown; decode(value: unknown): T },
 ): void {
   if (typeof cls !== "function" || typeof cls.prototype !== "object" || cls.prototype === null) {
-    throw new TypeError(`Cannot register ${String(cls)}: it is not a class`);
+    throw new TypeError(`Cannot register ${shown(cls)}: it is not a class`);
   }
   if (cls.name === "") throw new TypeError("Cannot register a class without a name: the other end finds it by module and name");
   if (typeof meta?.url !== "string") throw new TypeError(`Cannot register class ${cls.name}: the first argument is import.meta`);
@@ -123,6 +129,7 @@ export function registerClass<T extends object>(
       throw new TypeError(`Cannot register class ${cls.name}: it extends ${base.name}, whose content its fields do not hold; pass a codec`);
     }
   }
+  if (codec !== undefined) checkArgument("codec", codec, CODEC, `register class ${cls.name}`);
   const id = `${meta.url}#${cls.name}`;
   const holder = byId.get(id);
   if (holder !== undefined && holder.prototype !== cls.prototype) {

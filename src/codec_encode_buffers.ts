@@ -8,6 +8,7 @@ import * as tag from "./codec_tags.ts";
 import { ensure, extrasOf, isSeen, movingOf, wasSeen, writeByte, writeBytes, writeFloat, writeLength, writeValue } from "./codec_encode.ts";
 import { DataCloneError } from "./errors.ts";
 import { DETACHED_REASON, Refusal, SHARED_BUFFER_REASON } from "./codec_refusal.ts";
+import { BUFFERS, checkArgument } from "./options.ts";
 
 /** A view that leaves at least so much of its buffer out does not take all of it along. */
 const WORTH_TRIMMING = 0x10000;
@@ -34,14 +35,11 @@ const viewName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Arra
  * here afterwards; on other ways they are copied.
  *
  * @returns `value`.
+ * @throws {TypeError} `buffers` is no array of ArrayBuffers; none is moved then.
  */
 export function move<T>(value: T, buffers: readonly ArrayBuffer[]): T {
-  for (const buffer of buffers) {
-    if (Object.prototype.toString.call(buffer) !== "[object ArrayBuffer]") {
-      throw new TypeError("Cannot move what is not an ArrayBuffer; for a typed array pass its .buffer");
-    }
-    marked.add(buffer);
-  }
+  checkArgument("buffers", buffers, BUFFERS, "move");
+  for (const buffer of buffers) marked.add(buffer);
   return value;
 }
 

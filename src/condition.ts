@@ -25,9 +25,10 @@ import { performance } from "./host.ts";
 import * as L from "./layout.ts";
 import { INSIDE, Lock, RLock, type SetAside } from "./lock.ts";
 import { enter, leave } from "./monitor.ts";
-import { answerOf, type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
+import { answerOf, type Attempt, checkPredicate, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { unregister, type WaitSet } from "./wait_set.ts";
 import { type Participant, registerKind } from "./participant.ts";
+import { shown } from "./options.ts";
 import { Place } from "./place.ts";
 import { printAs } from "./printed.ts";
 
@@ -199,10 +200,11 @@ export class Condition implements SharedObject {
    * @param options `timeout` in milliseconds, in all; `signal`.
    * @return What `predicate` gave last.
    * @throws {ProcessError} This process does not hold the lock.
-   * @throws {TypeError} The options are wrong, or `predicate` gives a promise; the lock is held as before.
+   * @throws {TypeError} The options are wrong, or `predicate` is no function, or gives a promise; the lock is held as before.
    */
   async waitFor<T>(predicate: () => T, options?: WaitOptions): Promise<T> {
     checkWait(options);
+    checkPredicate(predicate);
     this.#checkMine("wait for");
     options?.signal?.throwIfAborted();
     const deadline = deadlineOf(options?.timeout);
@@ -218,6 +220,7 @@ export class Condition implements SharedObject {
   /** {@linkcode Condition.waitFor}, blocking. @throws {UnsupportedError} This thread may not block. */
   waitForSync<T>(predicate: () => T, options?: { timeout?: number }): T {
     checkTimeout(options);
+    checkPredicate(predicate);
     this.#checkMine("wait for");
     const deadline = deadlineOf(options?.timeout);
     for (;;) {
@@ -238,7 +241,9 @@ export class Condition implements SharedObject {
    */
   notify(n = 1): void {
     this.#checkMine("notify");
-    if (!(n >= 0)) throw new RangeError(`Cannot notify ${n} of those who wait for the condition: n must be a number from 0 on`);
+    if (typeof n !== "number" || !(n >= 0)) {
+      throw new RangeError(`Cannot notify ${shown(n)} of those who wait for the condition: n must be a number from 0 on`);
+    }
     this.#notifyInside(n);
   }
 

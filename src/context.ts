@@ -172,7 +172,9 @@ export function activeChildren(): Process[] {
  * @throws {TypeError} It is something else.
  */
 export function isMain(meta: ImportMeta): boolean {
-  if (typeof meta !== "object") throw new TypeError(`Cannot tell whether this is the main module: pass import.meta, not ${shown(meta)}`);
+  if (typeof meta !== "object" || meta === null) {
+    throw new TypeError(`Cannot tell whether this is the main module: pass import.meta, not ${shown(meta)}`);
+  }
   const { world, parent } = currentScene();
   if (parent !== null || world.adapter.birth !== null) return false;
   const { main } = meta as { main?: boolean };

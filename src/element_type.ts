@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { shown } from "./options.ts";
 
 /** JavaScript's values, and its typed arrays, by the names of types. */
 export interface Elements {
@@ -95,7 +96,7 @@ const CODES: Readonly<Record<keyof Codes, keyof Elements>> = {
 const same = (stored: number | bigint) => stored;
 
 function wrong(value: unknown, wanted: string): TypeError {
-  return new TypeError(`Cannot store ${typeof value === "string" ? JSON.stringify(value) : String(value)}: ${wanted} is needed`);
+  return new TypeError(`Cannot store ${shown(value)}: ${wanted} is needed`);
 }
 
 function integer(name: keyof Elements, array: unknown): Kind {
@@ -178,9 +179,9 @@ export function kindOf(type: unknown): Kind {
   const name = typeof type === "string" && Object.hasOwn(CODES, type) ? CODES[type as keyof Codes] : type;
   if (typeof name === "string" && Object.hasOwn(KINDS, name)) return KINDS[name as keyof Elements];
   throw new TypeError(
-    `There is no type ${typeof type === "string" ? `"${type}"` : String(type)}: there are ${
-      Object.keys(KINDS).join(", ")
-    }, Python's codes for them (${Object.keys(CODES).join(" ")}), and those that Struct() makes`,
+    `There is no type ${shown(type)}: there are ${Object.keys(KINDS).join(", ")}, Python's codes for them (${
+      Object.keys(CODES).join(" ")
+    }), and those that Struct() makes`,
   );
 }
 

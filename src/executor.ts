@@ -7,7 +7,7 @@ import { keepHere } from "./codec.ts";
 import { CancelledError, ProcessError } from "./errors.ts";
 import { Future } from "./future.ts";
 import { checkTimers } from "./host.ts";
-import { BOOLEAN, check, type Checks, isObject, shown } from "./options.ts";
+import { BOOLEAN, check, type Checks, checkSecond, isObject, shown } from "./options.ts";
 import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { checkWorkers, POOL, type PoolOptions, TIME, WHOLE } from "./pool_options.ts";
@@ -69,6 +69,7 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
    * @throws {TypeError} An option is of a wrong type, or there is no such option.
    */
   constructor(options: ExecutorOptions<I> = {}) {
+    checkSecond(arguments[1], "make an executor", "one object { maxWorkers, initializer, initargs }");
     checkWorkers(options, EXECUTOR, "make an executor", "maxWorkers");
     const { maxWorkers, minProcesses = 0, ...rest } = options;
     this.#core = new PoolCore({ ...rest, minProcesses, processes: maxWorkers }, undefined, "ProcessPoolExecutor", true);

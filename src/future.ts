@@ -10,7 +10,7 @@ import { TimeoutError } from "./errors.ts";
 import { performance } from "./host.ts";
 import { getLogger } from "./log.ts";
 import { printAs } from "./printed.ts";
-import { ANYTHING, check, type Checks, shown } from "./options.ts";
+import { ANYTHING, check, checkArgument, type Checks, FUNCTION, shown } from "./options.ts";
 import { checkWait, WAIT, type WaitOptions } from "./attempt.ts";
 import { AsyncResult, cancellation, isCancellation } from "./pool_task.ts";
 
@@ -75,8 +75,9 @@ export class Future<T = unknown> implements PromiseLike<T> {
     }
   }
 
-  /** Has `callback` called with the future once it is done: now, if it is. In order of adding; what it throws is logged. */
+  /** Has `callback` called with the future once it is done: now, if it is. In order of adding; what it throws is logged. @throws {TypeError} It is no function. */
   addDoneCallback(callback: (future: Future<T>) => void): void {
+    checkArgument("callback", callback, FUNCTION, "add a callback");
     if (this.#state === "pending") this.#callbacks.push(callback);
     else this.#call(callback);
   }
@@ -177,7 +178,7 @@ export async function waitFutures<F extends Future<any>>(
   const { returnWhen = "ALL_COMPLETED", timeout = Infinity, signal } = options;
   const all = futuresOf(futures);
   if (!RETURN_WHEN.includes(returnWhen)) {
-    throw new RangeError(`Cannot wait: returnWhen must be one of ${RETURN_WHEN.join(", ")}, it is ${String(returnWhen)}`);
+    throw new RangeError(`Cannot wait: returnWhen must be one of ${RETURN_WHEN.join(", ")}, it is ${shown(returnWhen)}`);
   }
   signal?.throwIfAborted();
   const isEnough = () => {
@@ -240,6 +241,10 @@ class Completed<F extends Future<any>> implements AsyncIterableIterator<F> {
   #left: number;
   /** Wakes those who wait for the next one. */
   readonly #wakers = new Set<() => void>();
+
+  static {
+    keepHere(this.prototype, "an iterator", "await its futures and send the results");
+  }
 
   constructor(all: Set<F>, timeout: number, signal: AbortSignal | undefined) {
     this.#all = all;

@@ -130,7 +130,11 @@ export function registerHomeLater(id: number, open: () => Home): void {
  */
 export function homeOf(words: readonly number[], context: unknown, what: string): Home {
   const home = (context as Home | undefined)?.id === words[0] ? (context as Home) : HOMES.get(words[0]) ?? LATER.get(words[0])?.();
-  if (home === undefined) throw new Error(`Cannot receive ${what}: it lives in memory that this process or thread does not share`);
+  if (home === undefined) {
+    throw new Error(
+      `Cannot receive ${what}: it lives in memory that this process or thread does not share; make it with getContext() of its receiver`,
+    );
+  }
   return home;
 }
 

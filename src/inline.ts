@@ -54,7 +54,7 @@ export function launchInline(scene: Scene, plan: Launch): Running {
       const target = await inlineTarget(scene, plan);
       if (isOver) return;
       // Once more: where nothing follows a task through its awaits, its function knows at least at its start who it is.
-      await follow(scene.world.adapter, child, () => target(...args));
+      await follow(scene.world.adapter, child, () => plan.runInline(() => target(...args)));
       await participant.accepted();
       await joinChildren(child);
       finish({ code: 0, signal: null });
@@ -90,7 +90,6 @@ export async function joinChildren({ children }: Scene): Promise<void> {
 }
 
 async function inlineTarget(scene: Scene, plan: Launch): Promise<(...args: unknown[]) => unknown> {
-  if (plan.subclass !== null) return () => plan.runInline();
   if (plan.target === null) return () => {};
   if (typeof plan.target === "function") return plan.target as (...args: unknown[]) => unknown;
   return await loadTarget(resolveTarget(plan.target, scene.world.adapter, "target")) as (...args: unknown[]) => unknown;

@@ -33,8 +33,8 @@ export interface Launch {
   /** For a pool's worker, which daemonic processes may have: hears of buffers that it moves here. */
   readonly onCargo: OnCargo | null;
   readonly start: Omit<StartPlan, "name" | "memory" | "daemon" | "executable">;
-  /** For an inline task of a subclass: its own `run`. */
-  runInline(): unknown;
+  /** For an inline task: its `run`, which may be a subclass's own. @param call Calls its target. */
+  runInline(call: () => unknown): unknown;
   /** Hears of the error that ends the child. */
   onError(error: unknown): void;
 }
@@ -98,7 +98,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (!can.startMethods.includes(plan.method)) {
     throw new UnsupportedError(
       `Cannot start ${plan.name}: start method "${plan.method}" is not offered here: ${
-        can.reasons[`startMethods.${plan.method}`] ?? can.runtime
+        can.reasons[`startMethods.${plan.method}`] ?? `there are ${can.startMethods.join(", ")}`
       }`,
     );
   }

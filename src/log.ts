@@ -4,6 +4,7 @@
  * @module
  */
 import { LIBRARY, registerClass } from "./codec.ts";
+import { checkArgument, FUNCTION, shown } from "./options.ts";
 import { throwAside } from "./throw_aside.ts";
 
 /** Python's levels, and the library's two between them. */
@@ -46,8 +47,9 @@ export class Logger {
     this.#level = levelOf(level);
   }
 
-  /** Hands every later event that passes the level to `handler` too; once, however often it is added. */
+  /** Hands every later event that passes the level to `handler` too; once, however often it is added. @throws {TypeError} It is no function. */
   addHandler(handler: LogHandler): void {
+    checkArgument("handler", handler, FUNCTION, "add a handler");
     this.#handlers.add(handler);
   }
 
@@ -177,7 +179,7 @@ export function note(event: string, details: Record<string, unknown>): void {
 function levelOf(level: LevelName | number): number {
   const number = typeof level === "number" ? level : LEVELS[level];
   if (!(number >= 0)) {
-    throw new RangeError(`Cannot use ${String(level)} as a level: it must be a number, or one of ${Object.keys(LEVELS).join(", ")}`);
+    throw new RangeError(`Cannot use ${shown(level)} as a level: it must be a number, or one of ${Object.keys(LEVELS).join(", ")}`);
   }
   return number;
 }

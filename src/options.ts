@@ -20,9 +20,15 @@ export const isObject = (value: unknown): boolean => typeof value === "object" &
 export const ANYTHING: Check = [() => true, "anything"];
 export const BOOLEAN: Check = [(value) => typeof value === "boolean", "a boolean"];
 export const NUMBER: Check = [(value) => typeof value === "number" && !Number.isNaN(value), "a number"];
+export const BYTES: Check = [(value) => typeof value === "number", "a number of bytes"];
 export const STRING: Check = [isString, "a string"];
 export const STRINGS: Check = [isStrings, "an array of strings"];
 export const ENVIRONMENT: Check = [(value) => isObject(value) && Object.values(value as object).every(isString), "an object of strings"];
+export const FUNCTION: Check = [(value) => typeof value === "function", "a function"];
+export const ITERABLE: Check = [
+  (value) => typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === "function",
+  "an iterable",
+];
 export const SIGNAL: Check = [isSignal, "an AbortSignal"];
 export const TARGET: Check = [
   (value) =>
@@ -30,7 +36,7 @@ export const TARGET: Check = [
   "a function, or { module, name }",
 ];
 export const BUFFERS: Check = [
-  (value) => globalThis.Array.isArray(value) && value.every((item) => item instanceof ArrayBuffer),
+  (value) => globalThis.Array.isArray(value) && value.every((item) => Object.prototype.toString.call(item) === "[object ArrayBuffer]"),
   "an array of ArrayBuffers: that of a typed array is its .buffer",
 ];
 export const RUNTIME: Check = oneOf("node", "deno", "bun");
@@ -66,10 +72,15 @@ export function check(options: unknown, checks: Checks, action: string): void {
       if (!Object.hasOwn(given, option)) continue;
       throw new TypeError(`Cannot ${action}: there is no option "${option}"; ${wanted || nearest(option, checks)}`);
     }
-    if (wanted[0](value)) continue;
-    const message = `Cannot ${action}: ${option} must be ${wanted[1]}, it is ${shown(value)}`;
-    throw /^a .*number/.test(wanted[1]) && NUMBER[0](value) ? new RangeError(message) : new TypeError(message);
+    checkArgument(option, value, wanted, action);
   }
+}
+
+/** Checks an argument. @throws {TypeError} @throws {RangeError} It is wrong; the message names it. */
+export function checkArgument(name: string, value: unknown, [isRight, wanted]: Check, action: string): void {
+  if (isRight(value)) return;
+  const message = `Cannot ${action}: ${name} must be ${wanted}, it is ${shown(value)}`;
+  throw /^a .*number/.test(wanted) && NUMBER[0](value) ? new RangeError(message) : new TypeError(message);
 }
 
 /** Python takes one argument after another: a second one would be lost, in silence. (A text is a start method.) @throws {TypeError} There is one. */

@@ -19,7 +19,7 @@ import {
 } from "./home.ts";
 import { printAs } from "./printed.ts";
 import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
-import { BOOLEAN, check, type Checks, shown } from "./options.ts";
+import { BOOLEAN, BYTES, check, checkArgument, type Checks, shown } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** How many bytes of messages a pipe takes before its sender waits. */
@@ -35,7 +35,7 @@ export interface PipeOptions {
   capacity?: number;
 }
 
-const PIPE: Checks = { duplex: BOOLEAN, capacity: [(value) => typeof value === "number", "a number of bytes"] };
+const PIPE: Checks = { duplex: BOOLEAN, capacity: BYTES };
 
 /**
  * One end of a {@linkcode Pipe}. It belongs to whoever uses it; once sent to another process, it is that one's.
@@ -167,21 +167,22 @@ export class Connection implements SharedObject {
    * @param buffer Bytes, or any typed array, whose bytes are sent.
    * @param offset First byte to send.
    * @param size How many; to the end by default.
+   * @param options As of {@linkcode Connection.send}.
    * @throws {RangeError} The range is not within the buffer.
-   * @throws {TypeError} That is no buffer, or what is given besides is no number.
+   * @throws {TypeError} That is no buffer, `offset` or `size` is no number, or the options are wrong.
    * @throws What {@linkcode Connection.send} throws.
    */
-  sendBytes(buffer: ArrayBufferView | ArrayBuffer, offset = 0, size?: number): Promise<void> {
+  sendBytes(buffer: ArrayBufferView | ArrayBuffer, offset = 0, size?: number, options?: WaitOptions): Promise<void> {
     try {
-      return this.send(range(buffer, offset, size));
+      return this.send(range(buffer, offset, size), options);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** {@linkcode Connection.sendBytes}, blocking. @throws {UnsupportedError} This thread may not block, or the pipe is not in this process's memory. */
-  sendBytesSync(buffer: ArrayBufferView | ArrayBuffer, offset = 0, size?: number): void {
-    this.sendSync(range(buffer, offset, size));
+  sendBytesSync(buffer: ArrayBufferView | ArrayBuffer, offset = 0, size?: number, options?: { timeout?: number }): void {
+    this.sendSync(range(buffer, offset, size), options);
   }
 
   /**
@@ -354,8 +355,9 @@ function range(buffer: ArrayBufferView | ArrayBuffer, offset: number, size?: num
   if (ArrayBuffer.isView(buffer)) bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   else if (buffer instanceof ArrayBuffer) bytes = new Uint8Array(buffer);
   else throw new TypeError("Cannot use this as a buffer: a typed array, a DataView or an ArrayBuffer is needed");
+  checkArgument("offset", offset, BYTES, "use a buffer");
+  if (size !== undefined) checkArgument("size", size, BYTES, "use a buffer");
   const end = offset + (size ?? bytes.length - offset);
-  if (typeof offset !== "number") throw new TypeError(`Cannot use a buffer: offset must be a number of bytes, it is ${shown(offset)}`);
   if (!Number.isInteger(offset) || offset < 0 || offset > bytes.length) {
     throw new RangeError(`Cannot use byte ${offset} of a buffer of ${bytes.length}`);
   }

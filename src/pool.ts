@@ -11,6 +11,7 @@ import { ImapIterator } from "./pool_imap.ts";
 import { startMap } from "./pool_map.ts";
 import {
   checkSize,
+  IMAP,
   type ImapOptions,
   type MapOptions,
   type PoolOptions,
@@ -132,7 +133,7 @@ export class Pool<I extends any[] = any[]> {
   /** The same for a reference to a function. */
   imap<F extends Target>(fn: F, iterable: Source<ItemOf<F>>, options?: ImapOptions): AsyncIterableIterator<ResultOf<F>>;
   imap(fn: Target, iterable: Source<unknown>, options?: ImapOptions): AsyncIterableIterator<unknown> {
-    return new ImapIterator(this.#core, fn, iterable, { isOrdered: true }, taskOptions(options));
+    return new ImapIterator(this.#core, fn, iterable, { isOrdered: true }, taskOptions(options, IMAP));
   }
 
   /** {@linkcode Pool.imap} whose results come as soon as they are there, in any order. Python: `imap_unordered`. */
@@ -140,7 +141,7 @@ export class Pool<I extends any[] = any[]> {
   /** The same for a reference to a function. */
   imapUnordered<F extends Target>(fn: F, iterable: Source<ItemOf<F>>, options?: ImapOptions): AsyncIterableIterator<ResultOf<F>>;
   imapUnordered(fn: Target, iterable: Source<unknown>, options?: ImapOptions): AsyncIterableIterator<unknown> {
-    return new ImapIterator(this.#core, fn, iterable, { isOrdered: false }, taskOptions(options));
+    return new ImapIterator(this.#core, fn, iterable, { isOrdered: false }, taskOptions(options, IMAP));
   }
 
   /** How many workers there are to be at the most. */
@@ -159,7 +160,7 @@ export class Pool<I extends any[] = any[]> {
     return this.#core.stats();
   }
 
-  /** Has `listener` called whenever a worker starts, or has ended. @return The pool. @throws {TypeError} There is no such event. */
+  /** Has `listener` called whenever a worker starts, or has ended. @return The pool. @throws {TypeError} There is no such event, or `listener` is no function. */
   on<E extends PoolEvent>(event: E, listener: (details: PoolEvents[E]) => void): this {
     this.#core.listeners.add(event, listener);
     return this;
@@ -205,9 +206,12 @@ export class Pool<I extends any[] = any[]> {
 /** A pool of threads. Python: `multiprocessing.pool.ThreadPool`. */
 // deno-lint-ignore no-explicit-any -- what the initializer takes
 export class ThreadPool<I extends any[] = any[]> extends Pool<I> {
-  /** Makes a pool, and starts its workers; see {@linkcode Pool}. */
+  /** Makes a pool, and starts its workers; see {@linkcode Pool}. @throws {TypeError} Also: it is given a start method. */
   constructor(options?: number | Omit<PoolOptions<I>, "startMethod">) {
     checkPoolSecond(arguments[1]);
+    if (((options ?? {}) as PoolOptions).startMethod !== undefined) {
+      throw new TypeError('Cannot make a pool of threads: there is no option "startMethod"; use a Pool');
+    }
     super(options, "thread");
   }
 }

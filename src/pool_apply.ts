@@ -5,7 +5,7 @@
  */
 import { shown } from "./options.ts";
 import type { PoolCore } from "./pool_core.ts";
-import { type TaskOptions, taskOptions, tellProgress } from "./pool_options.ts";
+import { NOTHING, TASK, type TaskOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED } from "./pool_record.ts";
 import { AsyncResult, cancellation, type Job, type ResultSource, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
@@ -15,7 +15,7 @@ export function startCall(core: PoolCore, fn: Target, args: readonly unknown[], 
   const call = new Call(core, fn, core.site());
   try {
     if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${shown(args)}`);
-    call.options = taskOptions(options);
+    call.options = taskOptions(options, TASK);
     core.submit(call.task, args, "args");
   } catch (error) {
     call.result.settle(false, error);
@@ -30,7 +30,7 @@ class Call implements Job, ResultSource {
   readonly isPatient = false;
   readonly isRest = false;
   readonly site: Error | null;
-  options: TaskOptions = taskOptions(undefined);
+  options: TaskOptions = NOTHING;
   readonly task: Task = new Task(this, 1);
   readonly result: AsyncResult = new AsyncResult(this);
 

@@ -267,7 +267,7 @@ export class PoolCore implements CrewOwner, Listener {
   }
 
   resize(size: number): void {
-    this.checkOpen();
+    this.checkOpen("resize the pool");
     this.#crew.size = size;
     this.#crew.shrink(size);
     this.#grow();
@@ -409,14 +409,14 @@ export class PoolCore implements CrewOwner, Listener {
   // ---- inside ----
 
   /** Throws unless it takes tasks. */
-  checkOpen(): void {
+  checkOpen(action = "submit a task"): void {
     switch (this.#state) {
       case "running":
         return;
       case "broken":
         throw this.#failure;
       default:
-        throw new ProcessError(`Cannot submit a task: the pool is not running, it was ${this.#state}`);
+        throw new ProcessError(`Cannot ${action}: the pool is not running, it was ${this.#state}`);
     }
   }
 

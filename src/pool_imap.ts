@@ -4,10 +4,12 @@
  * @module
  */
 import { startClock } from "./clock.ts";
+import { keepHere } from "./codec.ts";
 import { CancelledError, ProcessError, TimeoutError } from "./errors.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead, LEAST_AHEAD } from "./pool_chunks.ts";
 import type { LazyMap, PoolCore } from "./pool_core.ts";
+import { shown } from "./options.ts";
 import { type ImapOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { type Job, Task } from "./pool_task.ts";
@@ -104,7 +106,7 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
   ) {
     const object = Object(source);
     if (source === null || source === undefined || !(Symbol.asyncIterator in object || Symbol.iterator in object)) {
-      throw new TypeError(`Cannot map over ${String(source)}: an iterable, or an asynchronous one, is needed`);
+      throw new TypeError(`Cannot map over ${shown(source)}: an iterable, or an asynchronous one, is needed`);
     }
     core.checkOpen();
     this.#core = core;
@@ -120,6 +122,10 @@ export class ImapIterator implements AsyncIterableIterator<unknown>, Job, LazyMa
     this.#chunksize = Math.min(chunksize, buffersize);
     this.site = core.site();
     this.#ref = core.lazyMapMade(this);
+  }
+
+  static {
+    keepHere(this.prototype, "an iterator", "send an array of what it yields");
   }
 
   [Symbol.asyncIterator](): this {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { shown } from "./options.ts";
+import { ITERABLE, shown } from "./options.ts";
 import type { Parts } from "./pool_call.ts";
 import { chunkOptions, chunksAhead } from "./pool_chunks.ts";
 import type { PoolCore } from "./pool_core.ts";
-import { type ImapOptions, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
+import { type ImapOptions, MAP, type MapOptions, taskOptions, tellProgress } from "./pool_options.ts";
 import { FAILED, FLAG_MAP, FLAG_STAR, PARTLY } from "./pool_record.ts";
 import { AsyncResult, cancellation, type Job, Task } from "./pool_task.ts";
 import type { Target } from "./process.ts";
@@ -30,12 +30,11 @@ export function startMap(
     cancel: () => job !== null && job.cancel(cancellation("The tasks were cancelled")),
   });
   try {
-    const options = taskOptions(given);
+    const options = taskOptions(given, MAP);
     if (typeof iterable !== "object" && typeof iterable !== "string" || iterable === null || !(Symbol.iterator in Object(iterable))) {
       throw new TypeError(`Cannot map over ${shown(iterable)}: an iterable is needed; imap() takes asynchronous ones too`);
     }
-    const items = [...iterable];
-    if (isStar) checkLists(items);
+    const items = isStar ? listsOf(iterable) : [...iterable];
     job = new MapJob(core, fn, items, isStar, options, result);
     job.start();
   } catch (error) {
@@ -44,13 +43,13 @@ export function startMap(
   return result;
 }
 
-/** @throws {TypeError} An item is no list of arguments. */
-function checkLists(items: readonly unknown[]): void {
-  const wrong = items.findIndex((item) => item === null || item === undefined || !(Symbol.iterator in Object(item)));
-  if (wrong < 0) return;
-  throw new TypeError(
-    `Cannot starmap: item ${wrong} must be a list of arguments, it is ${shown(items[wrong])}; map() calls with single items`,
-  );
+/** Lists of arguments, as they can be sent. @throws {TypeError} An item is none. */
+function listsOf(items: Iterable<unknown>): unknown[][] {
+  return globalThis.Array.from(items, (item, i) => {
+    if (globalThis.Array.isArray(item)) return item;
+    if (ITERABLE[0](item)) return [...item as Iterable<unknown>];
+    throw new TypeError(`Cannot starmap: item ${i} must be a list of arguments, it is ${shown(item)}; map() calls with single items`);
+  });
 }
 
 class MapJob implements Job {

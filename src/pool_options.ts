@@ -11,6 +11,7 @@ import {
   check,
   type Checks,
   ENVIRONMENT,
+  FUNCTION,
   NUMBER,
   oneOf,
   PERMISSIONS,
@@ -141,7 +142,8 @@ export const POOL: Readonly<Record<keyof PoolOptions, Check>> = {
   grace: TIME,
 };
 
-const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
+/** What each option of a task must be. What concerns several calls is no option of one, nor what concerns a lazy map of another one: nobody would look at it. */
+export const TASK: Readonly<Record<keyof TaskOptions, Check>> = {
   signal: SIGNAL,
   timeout: TIME,
   queueTimeout: TIME,
@@ -149,10 +151,10 @@ const TASK: Readonly<Record<keyof ImapOptions, Check>> = {
   transfer: BUFFERS,
   retries: COUNT,
   grace: TIME,
-  onProgress: [(value) => typeof value === "function", "a function"],
-  chunksize: WHOLE,
-  buffersize: WHOLE,
+  onProgress: FUNCTION,
 };
+export const MAP: Readonly<Record<keyof MapOptions, Check>> = { ...TASK, chunksize: WHOLE };
+export const IMAP: Readonly<Record<keyof ImapOptions, Check>> = { ...MAP, buffersize: WHOLE };
 
 /** Checks a pool's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. */
 export function poolOptions(given: number | PoolOptions | undefined): PoolOptions {
@@ -180,12 +182,12 @@ export function checkSize(size: unknown): void {
   check({ size: size ?? null }, { size: WORKERS }, "resize the pool");
 }
 
-const NOTHING: ImapOptions = Object.freeze({});
+export const NOTHING: ImapOptions = Object.freeze({});
 
-/** Checks a task's options. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. @throws {UnsupportedError} There are no timers. */
-export function taskOptions(options: ImapOptions | undefined): ImapOptions {
+/** Checks a task's options. @param checks Which there are. @throws {TypeError} @throws {RangeError} One is wrong; the message names it. @throws {UnsupportedError} There are no timers. */
+export function taskOptions(options: ImapOptions | undefined, checks: Checks): ImapOptions {
   if (options === undefined) return NOTHING;
-  check(options, TASK, "submit a task");
+  check(options, checks, "submit a task");
   const { timeout = Infinity, queueTimeout = Infinity } = options;
   if (Math.min(timeout, queueTimeout) < Infinity) checkTimers();
   return options;

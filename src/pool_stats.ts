@@ -5,6 +5,7 @@
  */
 import type { Adapter, Histogram } from "./adapter.ts";
 import { performance, queueMicrotask } from "./host.ts";
+import { checkArgument, FUNCTION } from "./options.ts";
 
 /** A distribution of times, in milliseconds. */
 export interface Latency {
@@ -88,7 +89,9 @@ export class Listeners {
   readonly #all: { [E in PoolEvent]: Set<Listener<E>> } = { workerstart: new Set(), workerexit: new Set() };
 
   add<E extends PoolEvent>(event: E, listener: Listener<E>): void {
-    this.#of(event).add(listener);
+    const listeners = this.#of(event);
+    checkArgument("listener", listener, FUNCTION, "listen to a pool");
+    listeners.add(listener);
   }
 
   remove<E extends PoolEvent>(event: E, listener: Listener<E>): void {

@@ -403,7 +403,7 @@ class PoolWorker {
   }
 
   #say(news: WorkerNews): void {
-    this.#report(encode(news, { path: "news" }));
+    this.#report(encode(news, { path: "" }));
   }
 
   #report(message: Message): void {

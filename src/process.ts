@@ -23,6 +23,7 @@ import {
   PERMISSIONS,
   RESOURCE_LIMITS,
   RUNTIME,
+  shown,
   SIGNAL,
   STRING,
   STRINGS,
@@ -110,6 +111,8 @@ export class Process<A extends any[] = any[]> {
   /** How many wait for its end. */
   #joining = 0;
   #onCargo: OnCargo | null = null;
+  /** Inline: calls the target, wherever that was found, with copies of the arguments. */
+  #call: (() => unknown) | null = null;
 
   /**
    * Makes a process; {@linkcode Process.start} starts it.
@@ -134,6 +137,7 @@ export class Process<A extends any[] = any[]> {
 
   /** What the child runs: the target. Subclasses override it, and may call this one; then own enumerable fields of the object travel, and the class must be exported by its module. */
   run(): unknown {
+    if (this.#call !== null) return this.#call();
     const { target, args } = this.#options;
     return typeof target === "function" ? target(...(args ?? []) as A) : undefined;
   }
@@ -367,7 +371,10 @@ export class Process<A extends any[] = any[]> {
       transfer: transfer ?? [],
       onCargo: this.#onCargo,
       start: { runtime, execArgv, env, cwd, stdio: stdio ?? "inherit", permissions: permissions ?? "inherit", resourceLimits },
-      runInline: () => this.run(),
+      runInline: (call) => {
+        this.#call = call;
+        return this.run();
+      },
       onError: (error) => {
         this.#error = isError(error)
           ? error
@@ -421,7 +428,7 @@ export function checkProcessSecond(second: unknown): void {
 }
 
 function checkName(name: unknown): void {
-  if (typeof name !== "string") throw new TypeError(`Cannot name a process ${String(name)}: a name must be a string`);
+  if (typeof name !== "string") throw new TypeError(`Cannot name a process ${shown(name)}: a name must be a string`);
 }
 
 /** What each option must be. */

@@ -10,7 +10,7 @@ import { BACKING, checkHome, defaultHome, type Home, homeOf, mayBlock, type Mess
 import * as L from "./layout.ts";
 import { printAs } from "./printed.ts";
 import { checkTimeout, checkWait, type WaitOptions } from "./attempt.ts";
-import { BOOLEAN, check, type Checks, NUMBER } from "./options.ts";
+import { BOOLEAN, check, checkArgument, type Checks, ITERABLE, NUMBER, shown } from "./options.ts";
 import { Received } from "./received.ts";
 
 /** Codec numbers of the queues. */
@@ -287,11 +287,12 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    * @throws {Full} There was no room in time for those from some item on.
    * @throws {ShutDown} The queue was shut down.
    * @throws {DataCloneError} An item cannot travel; none was put.
-   * @throws {TypeError} The options are wrong; none was put.
+   * @throws {TypeError} `items` is no iterable, or the options are wrong; none was put.
    */
   putMany(items: Iterable<T>, options?: WaitOptions): Promise<void> {
     try {
       checkWait(options);
+      checkArgument("items", items, ITERABLE, "put items");
       return this.use("put to").putMany([...items], "item", options, full(options?.timeout));
     } catch (error) {
       return Promise.reject(error);
@@ -308,7 +309,9 @@ export class Queue<T = unknown> extends AnyQueue<T> {
    */
   async getMany(max: number, options?: WaitOptions): Promise<T[]> {
     checkWait(options);
-    if (!Number.isInteger(max) || max < 1) throw new RangeError(`Cannot get ${max} items: max must be a whole number from 1 on`);
+    if (!Number.isInteger(max) || max < 1) {
+      throw new RangeError(`Cannot get items: max must be a whole number from 1 on, it is ${shown(max)}`);
+    }
     return await this.use("get from").getMany(max, options, empty(options?.timeout)) as T[];
   }
 
@@ -381,8 +384,9 @@ export class JoinableQueue<T = unknown> extends Queue<T> {
   /** {@linkcode JoinableQueue.join}, blocking. @throws {UnsupportedError} This thread may not block, or the queue is not in this process's memory. */
   joinSync(options?: { timeout?: number }): void {
     checkTimeout(options);
-    mayBlock(this.messages, "joinSync");
-    this.use("join").joinAllSync(options?.timeout);
+    const messages = this.use("join");
+    mayBlock(messages, "joinSync");
+    messages.joinAllSync(options?.timeout);
   }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { keepHere } from "./codec.ts";
+
 function given<T>(value: T): IteratorYieldResult<T> {
   return { done: false, value };
 }
@@ -23,6 +25,7 @@ export class Received<T> implements AsyncIterableIterator<T, void, void> {
 
   static {
     Object.setPrototypeOf(this.prototype, ASYNC_ITERATOR);
+    keepHere(this.prototype, "an iterator", "send the queue or connection");
   }
 
   /** @param isEnd Whether what `receive` rejects with says that there is no more. */

@@ -14,6 +14,7 @@ import { defaultHome, type Home } from "./home.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
 import { PENDING } from "./attempt.ts";
+import { shown } from "./options.ts";
 import { type Participant, registerKind } from "./participant.ts";
 import { Place } from "./place.ts";
 import { printAs } from "./printed.ts";
@@ -210,7 +211,7 @@ registerHandle(SEMAPHORE, (words, context) => new Semaphore(0, Place.receive(wor
 registerHandle(BOUNDED_SEMAPHORE, (words, context) => new BoundedSemaphore(0, Place.receive(words, context, "the semaphore")));
 
 function make(home: Home, kind: number, words: number, value: unknown): Place {
-  if (typeof value !== "number") throw new TypeError(`Cannot make a semaphore: value must be a number, it is ${String(value)}`);
+  if (typeof value !== "number") throw new TypeError(`Cannot make a semaphore: value must be a number, it is ${shown(value)}`);
   if (!Number.isInteger(value) || value < 0 || value > MOST) {
     throw new RangeError(`Cannot make a semaphore: value must be a whole number from 0 to ${MOST}, it is ${value}`);
   }

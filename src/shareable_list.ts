@@ -14,7 +14,7 @@
 import { LIBRARY, registerClass } from "./codec.ts";
 import { TextDecoder, TextEncoder } from "./host.ts";
 import { printAs } from "./printed.ts";
-import { ANYTHING, check } from "./options.ts";
+import { ANYTHING, check, checkArgument, ITERABLE, shown } from "./options.ts";
 import { SharedMemory } from "./shared_memory.ts";
 
 /** What such a list holds. */
@@ -63,7 +63,7 @@ export class ShareableList {
    *
    * @param sequence The items of a new list; null or undefined: opens the one of that name.
    * @param options `name`: of the block. A new list needs none.
-   * @throws {TypeError} An item is nothing that can be stored, or there is no such option.
+   * @throws {TypeError} This is no iterable, an item is nothing that can be stored, or there is no such option.
    * @throws {ProcessError} There is a block of that name already (`code` is `"EEXIST"`), or there is none (`"ENOENT"`).
    * @throws {RangeError} The block of that name holds no list.
    */
@@ -79,7 +79,9 @@ export class ShareableList {
       }
       this.#offsets = globalThis.Array.from({ length: this.length + 1 }, (_, i) => Number(this.#view.getBigInt64((i + 1) * WORD, true)));
     } else {
-      const items = [...sequence ?? []].map((item) => storedOf(item, null));
+      const given = sequence ?? [];
+      checkArgument("sequence", given, ITERABLE, "make a list");
+      const items = [...given].map((item) => storedOf(item, null));
       const offsets = [0];
       for (const { format, bytes } of items) offsets.push(offsets.at(-1)! + (format === null ? placeFor(bytes.length) : WORD));
       this.length = items.length;
@@ -122,8 +124,8 @@ export class ShareableList {
    * @throws {TypeError} The item is nothing that can be stored.
    */
   set(index: number, item: ShareableItem): void {
-    const at = this.#index(index);
-    if (at < 0) throw new RangeError(`Cannot store an item at ${index}: the list has ${this.length}`);
+    const at = Number.isInteger(index) ? this.#index(index) : -1;
+    if (at < 0) throw new RangeError(`Cannot store an item at ${shown(index)}: the list has ${this.length}`);
     const stored = storedOf(item, this.#format(at));
     const place = this.#offsets[at + 1] - this.#offsets[at];
     const needed = stored.bytes.length + Number(stored.format === null && stored.bytes.at(-1) === 0);
@@ -145,7 +147,7 @@ export class ShareableList {
   /** The index of the first item that is equal to this one. @throws {RangeError} None is. */
   index(item: ShareableItem): number {
     for (let i = 0; i < this.length; i++) if (isSame(item, this.at(i)!)) return i;
-    throw new RangeError(`Cannot find ${String(item)}: no item of the list is equal to it`);
+    throw new RangeError(`Cannot find ${shown(item)}: no item of the list is equal to it`);
   }
 
   /** The formats of all items, one after another, as Python's `struct` has them. */
@@ -260,7 +262,7 @@ function storedOf(item: ShareableItem, before: string | null): Stored {
       return { format: null, kind: TEXT, bytes: new TextEncoder().encode(item) };
   }
   if (item instanceof Uint8Array) return { format: null, kind: BYTES, bytes: item };
-  throw new TypeError(`Cannot store ${String(item)} in a ShareableList: it holds numbers, booleans, texts, bytes and null`);
+  throw new TypeError(`Cannot store ${shown(item)} in a ShareableList: it holds numbers, booleans, texts, bytes and null`);
 }
 
 function isSame(a: ShareableItem, b: ShareableItem): boolean {

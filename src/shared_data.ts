@@ -50,6 +50,7 @@ export class SharedData {
 
   /** The same once more, without its lock, to be let go of by itself. */
   withoutLock(): SharedData {
+    this.place.check("use");
     return new SharedData(this.place.again(), null);
   }
 

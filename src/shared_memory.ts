@@ -8,7 +8,7 @@ import { LIBRARY, registerClass } from "./codec.ts";
 import { ProcessError } from "./errors.ts";
 import { randomWord, TextEncoder } from "./host.ts";
 import { printAs } from "./printed.ts";
-import { ANYTHING, BOOLEAN, check, type Checks } from "./options.ts";
+import { ANYTHING, BOOLEAN, check, type Checks, shown } from "./options.ts";
 import { currentScene } from "./scene.ts";
 import type { World } from "./world.ts";
 
@@ -168,13 +168,13 @@ function checked(options: SharedMemoryOptions): { name: string | undefined; crea
   }
   if (name !== undefined) checkName(name);
   if (create && (!Number.isSafeInteger(size) || size < 1)) {
-    throw new RangeError(`Cannot make shared memory of ${String(size)} bytes: size must be a whole number from 1 on`);
+    throw new RangeError(`Cannot make shared memory of ${shown(size)} bytes: size must be a whole number from 1 on`);
   }
   return { name, create, size, track };
 }
 
 function checkName(name: unknown): void {
-  if (typeof name !== "string") throw new TypeError(`Cannot open shared memory: name must be a string, it is ${String(name)}`);
+  if (typeof name !== "string") throw new TypeError(`Cannot open shared memory: name must be a string, it is ${shown(name)}`);
   const length = new TextEncoder().encode(name).length;
   if (length === 0 || length > LONGEST_NAME || /[/\0]/.test(name) || name === "." || name === "..") {
     throw new RangeError(

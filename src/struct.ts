@@ -4,6 +4,7 @@
  * @module
  */
 import { LIBRARY, registerClass } from "./codec.ts";
+import { isObject, shown } from "./options.ts";
 import { type AnyTypedArray, type ElementOf, type ElementType, type Kind, kindOf, readAnew, type TypedArrayOf } from "./element_type.ts";
 
 /** The fields of a record: names, and types. */
@@ -36,7 +37,7 @@ export class StructType<F extends Fields = Fields> {
 
   /** {@linkcode Struct} makes them. @param fields Names and types. */
   constructor(fields: F) {
-    if (typeof fields !== "object" || fields === null || Object.keys(fields).length === 0) {
+    if (!isObject(fields) || Object.keys(fields).length === 0) {
       throw new TypeError('Cannot make a type of records: it takes an object of names and types, { x: "float64", y: "float64" }');
     }
     for (const name of Object.keys(fields)) {
@@ -88,10 +89,11 @@ export class StructType<F extends Fields = Fields> {
 
   /** Stores the fields that an object has. @throws {TypeError} It has another, or one is no value of its type. @internal */
   assign(target: object, values: unknown): void {
-    if (typeof values !== "object" || values === null) {
-      throw new TypeError(`Cannot store ${String(values)} as a record: an object with ${Object.keys(this.fields).join(", ")} is needed`);
+    // Of a Map or an array nothing would be stored.
+    if (Object.prototype.toString.call(values) !== "[object Object]") {
+      throw new TypeError(`Cannot store ${shown(values)} as a record: an object with ${Object.keys(this.fields).join(", ")} is needed`);
     }
-    const all = Object.entries(values);
+    const all = Object.entries(values as object);
     // All of them, or none.
     for (const [name, value] of all) {
       if (!Object.hasOwn(this.fields, name)) {

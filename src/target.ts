@@ -6,6 +6,7 @@
 
 import type { Adapter } from "./adapter.ts";
 import { renameClass } from "./codec_classes.ts";
+import { keepHere } from "./codec_refusal.ts";
 import { TargetError } from "./errors.ts";
 import { URL } from "./host.ts";
 import { called, functionFrom, importModule, isClass, isNative, sourceOf } from "./source_function.ts";
@@ -146,6 +147,10 @@ async function moduleOf(name: string): Promise<Exports> {
   return typeof registered === "function" ? acquaint(name, await registered() as Exports) : registered;
 }
 
+/** What all that stand for a module inherit: they have no properties that could be copied. */
+const REFERENCES: object = Object.create(null);
+keepHere(REFERENCES, "what stands for a module", "send one of its references, or call module() there");
+
 /**
  * Typed references to a module's functions, for bundlers and for code that should not load the module itself.
  *
@@ -159,8 +164,11 @@ async function moduleOf(name: string): Promise<Exports> {
  */
 export function module<T>(url: URL | string): TaskModule<T> {
   const from = moduleUrl(url);
-  return new Proxy(Object.create(null), {
-    get: (_, name) => typeof name === "symbol" || name === "then" ? undefined : Object.freeze({ module: from, name }),
+  return new Proxy(Object.create(REFERENCES), {
+    get(references, name) {
+      if (typeof name === "symbol") return references[name];
+      return name === "then" ? undefined : Object.freeze({ module: from, name });
+    },
   });
 }
 

@@ -20,7 +20,7 @@ import type { SharedObject } from "./holding.ts";
 import { checkMayBlock, defaultHome, type Home } from "./home.ts";
 import type { Lock, RLock } from "./lock.ts";
 import { printAs } from "./printed.ts";
-import { answerOf, type Attempt, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
+import { answerOf, type Attempt, checkPredicate, checkTimeout, checkWait, PENDING, type WaitOptions } from "./attempt.ts";
 import { lockAmong, lockOf, type LockOption, type LockPart, noOptions, SharedData } from "./shared_data.ts";
 import { type Fields, type RecordOf, StructType } from "./struct.ts";
 
@@ -48,7 +48,7 @@ abstract class AnyValue<V> implements SharedObject {
    *
    * @param options `timeout` in milliseconds; `signal`.
    * @return True; false when the time is up.
-   * @throws {TypeError} The options are wrong, or `predicate` gives a promise.
+   * @throws {TypeError} The options are wrong, or `predicate` is no function, or gives a promise.
    */
   waitFor(predicate: (value: V) => unknown, options?: WaitOptions): Promise<boolean> {
     const { place, watchers } = this[DATA];
@@ -86,6 +86,7 @@ abstract class AnyValue<V> implements SharedObject {
   abstract get [CURRENT](): V;
 
   #attempt(predicate: (value: V) => unknown): Attempt<boolean> {
+    checkPredicate(predicate);
     return { attempt: () => Boolean(answerOf(predicate(this[CURRENT]))) || PENDING, more: () => false, isOutOfOrder: true };
   }
 }

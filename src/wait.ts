@@ -4,6 +4,7 @@
  * @module
  */
 import { startClock } from "./clock.ts";
+import { HANDLE, type Shareable } from "./codec.ts";
 import { AbortController, AbortSignal, setTimeout } from "./host.ts";
 import type { Connection } from "./pipe.ts";
 import { AWAITED, Process } from "./process.ts";
@@ -20,7 +21,7 @@ export type Waitable = Connection | Queue<any> | JoinableQueue<any> | SimpleQueu
  *
  * @param things A connection or queue is ready when something is there, or nothing will ever be; a process when it ended; a promise when it is settled.
  * @param options `timeout` in milliseconds; 0 or less: only looks.
- * @return All that are ready, in the order given; `[]` when the time is up.
+ * @return All that are ready, in the order given; `[]` when the time is up, and at once if there are none to wait for.
  * @throws {TypeError} `things` is no iterable, something among them cannot be waited for, or the options are wrong.
  * @throws {ProcessError} A connection or queue was closed here, or a process was not started.
  */
@@ -32,6 +33,7 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
   const list = [...things];
   const { timeout, signal } = options;
   signal?.throwIfAborted();
+  if (list.length === 0) return list;
   const ready = new Set<T>();
   const over = new AbortController();
   const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
@@ -89,7 +91,7 @@ interface Pollable {
 }
 
 function isPollable(thing: unknown): thing is Pollable {
-  return typeof (thing as Partial<Pollable> | null)?.poll === "function";
+  return typeof (thing as Partial<Pollable & Shareable> | null)?.[HANDLE] === "function" && "poll" in (thing as object);
 }
 
 function turn(): Promise<void> {

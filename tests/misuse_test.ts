@@ -265,6 +265,9 @@ eachMethod("what is given where nothing is taken, or something else, is refused 
       /^Cannot use a buffer: offset must be a number of bytes, it is an object$/,
     ],
     [() => here.sendBytes(new Uint8Array(3), { timeout: 0 }), /offset must be a number of bytes, it is an object$/],
+    [() => here.sendBytes(new Uint8Array(3), Symbol("x")), /offset must be a number of bytes, it is Symbol\(x\)$/],
+    [() => here.sendBytes(new Uint8Array(3), 0, { timeout: 0 }), /^Cannot use a buffer: size must be a number of bytes, it is an object$/],
+    [() => here.sendBytes(new Uint8Array(3), 0, 3, 5), /^Cannot wait: options must be an object { timeout.* }, they are 5$/],
   ]);
   assert.throws(() => here.recvBytesSync({ timeout: 0 }), TypeError, "maxLength must be a number");
   assert.lengthOf(await here.recvBytes(3, { timeout: 20_000 }), 3);
@@ -468,3 +471,152 @@ eachMethod("a module that is registered here alone is named by the child that ne
     assert.match(error.message, told);
   });
 }, { methods: ["process", "thread"] });
+
+eachMethod("what is no iterable is refused by its name, and nothing is put or moved", async (ctx) => {
+  const queue = new ctx.Queue<number>(), { ShareableList, move } = mp as Anything, buffer = new ArrayBuffer(8);
+  const later = (async function* () {})();
+  await refuseAll([
+    [() => queue.putMany(5 as Anything), /^Cannot put items: items must be an iterable, it is 5$/],
+    [() => queue.putMany(undefined as Anything), /items must be an iterable, it is undefined$/],
+    [() => queue.putMany(later as Anything), /items must be an iterable, it is an AsyncGenerator$/],
+    [() => new ShareableList(5), /^Cannot make a list: sequence must be an iterable, it is 5$/],
+    [() => new ShareableList({ name: "psm_1" }), /sequence must be an iterable, it is an object$/],
+    [() => move({}, buffer), /^Cannot move: buffers must be an array of ArrayBuffers: .*, it is an ArrayBuffer$/],
+    [() => move({}, [buffer, new Uint8Array(8)]), /buffers must be an array of ArrayBuffers: that of a typed array is its \.buffer/],
+  ]);
+  assert.equal(queue.qsize(), 0);
+  for (const max of ["2", Symbol("x"), null, 0, 1.5]) {
+    const error = await fails(() => queue.getMany(max as Anything), RangeError);
+    assert.match(error.message, /^Cannot get items: max must be a whole number from 1 on, it is ("2"|Symbol\(x\)|null|0|1\.5)$/);
+  }
+});
+
+eachShared("what is no function is refused where it is given, not where it would be called", async (ctx) => {
+  const condition = new ctx.Condition() as Anything, value = new ctx.Value("int32") as Anything;
+  const predicate = /^Cannot wait: predicate must be a function, it is 5$/;
+  await condition.withLock(async () => {
+    await refuseAll([
+      [() => condition.waitFor(5), predicate],
+      [() => condition.waitForSync(5), predicate],
+      [() => condition.waitFor(), /predicate must be a function, it is undefined$/],
+    ]);
+    for (const n of ["1", [], null, 1n, Symbol("x")]) {
+      assert.match((await fails(() => condition.notify(n), RangeError)).message, /: n must be a number from 0 on$/);
+    }
+    assert.isTrue(condition.locked());
+  });
+  await refuseAll([[() => value.waitFor(5), predicate]]);
+});
+
+eachMethod("a listener, a callback or a handler that is no function is refused", async (ctx) => {
+  const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
+  await withPool(ctx, 1, async (pool) => {
+    const future = executor.submit(work.same, 1) as Anything, callback = /^Cannot add a callback: callback must be a function, it is null$/;
+    await refuseAll([
+      [() => pool.on("workerexit", 5 as Anything), /^Cannot listen to a pool: listener must be a function, it is 5$/],
+      [() => pool.on("workerexi" as Anything, 5 as Anything), /^A pool has no event "workerexi"/],
+      [() => future.addDoneCallback(null), callback],
+      [() => mp.getLogger().addHandler({} as Anything), /^Cannot add a handler: handler must be a function, it is an object$/],
+    ]);
+    await future;
+    await refuseAll([[() => future.addDoneCallback(null), callback]]);
+  });
+  await executor.shutdown();
+});
+
+eachMethod(
+  "an iterator, or what stands for a module, is refused where it is sent, and no empty object arrives",
+  (ctx) =>
+    withPool(ctx, 1, async (pool) => {
+      const queue = new ctx.Queue<unknown>(), [here] = ctx.Pipe();
+      const reference = { module: "work", name: "same" };
+      await refuseAll([
+        [
+          () => queue.put({ all: queue[Symbol.asyncIterator]() }),
+          /^Cannot send item\.all: an iterator cannot travel to another process; send the queue or connection$/,
+          mp.DataCloneError,
+        ],
+        [() => queue.put(here[Symbol.asyncIterator]()), /an iterator cannot travel .*; send the queue or connection$/, mp.DataCloneError],
+        [
+          () => queue.put(pool.imap(reference, [1])),
+          /item: an iterator cannot travel .*; send an array of what it yields/,
+          mp.DataCloneError,
+        ],
+        [() => queue.put(mp.asCompleted([])), /an iterator cannot travel .*; await its futures/, mp.DataCloneError],
+        [() => queue.put([mp.module("work")]), /item\[0\]: what stands for a module cannot travel .*; send one of/, mp.DataCloneError],
+      ]);
+      assert.equal(queue.qsize(), 0);
+    }),
+);
+
+eachMethod("an option of another method, or class, is refused", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const { ThreadPool, ProcessPoolExecutor } = mp as Anything;
+    await refuseAll([
+      [() => pool.apply(work.same, [1], { chunksize: 2 } as Anything), /^Cannot submit a task: there is no option "chunksize"; there are/],
+      [() => pool.map(work.same, [1], { buffersize: 2 } as Anything), /there is no option "buffersize"; there are .*, chunksize$/],
+      [() => new ThreadPool({ processes: 1, startMethod: "inline" }), /^Cannot make a pool of threads: .* "startMethod"; use a Pool$/],
+      [
+        () => new ProcessPoolExecutor({ maxWorkers: 1 }, work.initialize),
+        /^Cannot make an executor: it takes one object { maxWorkers, .* }; its second argument is a function$/,
+      ],
+    ]);
+    assert.deepEqual(await gather(pool.imap(work.same, [1, 2], { chunksize: 1, buffersize: 2 })), [1, 2]);
+    assert.deepEqual(await pool.map(work.same, [1, 2], { chunksize: 2 }), [1, 2]);
+  }));
+
+test("a codec that cannot encode and decode is refused where its class is registered", () => {
+  class Point {}
+  const { registerClass, isMain } = mp as Anything;
+  const said = /^Cannot register class Point: codec must be an object { encode, decode } of functions, it is (null|5|an object)$/;
+  for (const codec of [null, 5, {}, { encode: () => 1 }, { encode: () => 1, decod: () => new Point() }]) {
+    assert.throws(() => registerClass(import.meta, Point, codec), TypeError, said);
+  }
+  registerClass(import.meta, Point, { encode: () => 1, decode: () => new Point() });
+  assert.throws(() => isMain(null), TypeError, "pass import.meta, not null");
+});
+
+eachMethod("to wait for nothing gives nothing at once, and what has a poll of its own is not asked", async () => {
+  assert.deepEqual(await mp.wait([]), []);
+  assert.deepEqual(await mp.wait([], { timeout: 60_000 }), []);
+  let asked = 0;
+  await refuseAll([[() => mp.wait([{ poll: () => asked++ }] as Anything), /^Cannot wait for an object: it is no connection, /]]);
+  assert.equal(asked, 0);
+}, { methods: ["inline"] });
+
+eachShared("what is wrong is shown in a few words, whatever it is", async (ctx) => {
+  const { Value, Array: Numbers, Semaphore, Barrier } = ctx as Anything, point = mp.Struct({ x: "float64" }), points = Numbers(point, 1);
+  await refuseAll([
+    [() => Value("i", []), /^Cannot store an array: a whole number, for type "int32", is needed$/],
+    [() => Value(Int32Array), /^There is no type a function: there are int8, /],
+    [() => Numbers("i", {}), /^Cannot make an array of an object: its length is needed, or its elements$/],
+    [() => Value(point, new Map([["x", 1]])), /^Cannot store a Map as a record: an object with x is needed$/],
+    [() => points.set(0, []), /^Cannot store an array as a record/],
+    [() => points.set("0", { x: 1 }), /^Cannot store a record at "0": the array has 1$/, RangeError],
+    [() => mp.Struct(["i"] as Anything), /^Cannot make a type of records: it takes an object of names and types/],
+    [() => new Semaphore([]), /value must be a number, it is an array$/],
+    [() => new Barrier({}), /parties must be a number, it is an object$/],
+  ]);
+});
+
+eachMethod("lists of arguments may be of any kind, and what theirs throws is what comes", (ctx) =>
+  withPool(ctx, 1, async (pool) => {
+    const pair = new Map([[5, 0], [6, 0]]).keys(), error = new Error("mine");
+    const broken = {
+      [Symbol.iterator]() {
+        throw error;
+      },
+    };
+    assert.deepEqual(await pool.starmap(work.add, [pair, [1, 2].values(), [3, 4]] as Anything), [11, 3, 7]);
+    assert.equal(await fails(() => pool.starmap(work.add, [broken] as Anything), Error), error);
+    pool.close();
+    await refuseAll([[() => pool.resize(2), /^Cannot resize the pool: the pool is not running, it was closed$/, mp.ProcessError]]);
+  }));
+
+test("a start method that there is not is refused with those that there are", () => {
+  const { Process, Pool } = mp as Anything, said = /^Cannot start .*: start method "threads" is not offered here: there are .*inline$/;
+  return refuseAll([
+    [() => new Process({ target: work.same }, "threads").start(), said, mp.UnsupportedError],
+    [() => new Pool(1, "threads"), said, mp.UnsupportedError],
+  ]);
+});

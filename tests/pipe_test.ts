@@ -149,6 +149,8 @@ eachMethod("times and signals end a wait that then took nothing", async (ctx) =>
   await there.send("x".repeat(60));
   await fails(() => there.send("y".repeat(60), { timeout: T }), mp.TimeoutError, [T, T + SOON]);
   await fails(() => there.send("y".repeat(60), { timeout: 0 }), mp.TimeoutError, [0, SOON]);
+  await fails(() => there.sendBytes(new Uint8Array(80), 10, 60, { timeout: T }), mp.TimeoutError, [T, T + SOON]);
+  await fails(() => there.sendBytes(new Uint8Array(60), 0, undefined, { signal: abort.signal }), RangeError);
   assert.equal(await here.recv(), "x".repeat(60));
   assert.isFalse(await here.poll({ timeout: 20 }));
 });

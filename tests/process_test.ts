@@ -590,6 +590,17 @@ eachMethod("a subclass's run() may go on to the target that it was given", async
   assert.deepEqual((await queue.get() as { args: unknown[] }).args, [7]);
 });
 
+eachMethod("a subclass's run() goes on to a target in a module, with the arguments of its start", async (ctx) => {
+  const queue = new ctx.Queue<unknown>(), list = [7];
+  const target = { module: new URL("./fixtures/process.ts", import.meta.url), name: "report" };
+  const child = new work.Announcer(queue, { target, args: [queue, list] }, ctx.getStartMethod()!).start();
+  list.push(8);
+  assert.equal(await child.join(), 0);
+  assert.equal(queue.qsize(), 2);
+  assert.equal(await queue.get(), "announced");
+  assert.deepEqual((await queue.get() as { args: unknown[] }).args, [[7]]);
+}, { needs: modules });
+
 /** The subclass for another start method than the default. */
 function methodical(ctx: mp.Context): typeof work.Shouter {
   const method = ctx.getStartMethod()!;

@@ -328,6 +328,7 @@ test("an item may change its type, and a text may grow as far as its place", () 
   assert.deepEqual([...list], [2 ** 40, null, 3, true]);
   assert.throws(() => list[4] = 1, RangeError, /4/);
   assert.throws(() => list.set(-5, 1), RangeError, /-5/);
+  for (const wrong of [NaN, 0.5]) assert.throws(() => list.set(wrong, 1), RangeError, `Cannot store an item at ${wrong}`);
   assert.throws(() => list[0] = {} as never, TypeError);
   assert.throws(() => list[0] = 2n ** 63n, RangeError, /64 bits/);
   remove(list.shm);

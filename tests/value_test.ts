@@ -512,6 +512,7 @@ eachShared("a value that was disposed of is not used any more here, and is as it
     ["change", () => value.compareExchange(5, 6)],
     ["wait for", () => value.waitFor(() => true)],
     ["use", () => value.getLock()],
+    ["use", () => value.getObj()],
     ["send", () => new ctx.Queue().put(value)],
   ];
   for (const [action, use] of uses) {
@@ -525,6 +526,7 @@ eachShared("a value that was disposed of is not used any more here, and is as it
   point[Symbol.dispose]();
   await fails(() => point.x, mp.ProcessError);
   await fails(() => point.x = 2, mp.ProcessError);
+  await fails(() => point.getObj(), mp.ProcessError);
 });
 
 eachShared("a value is zero although its memory was another's before", async (ctx) => {

@@ -78,6 +78,8 @@ expectType<mp.Connection>(there);
 expectType<Promise<unknown>>(here.recv());
 expectType<Promise<Uint8Array>>(here.recvBytes(10));
 expectType<Promise<boolean>>(here.poll({ timeout: 10 }));
+expectType<Promise<void>>(there.sendBytes(new Uint8Array(3), 0, 3, { timeout: 10, signal: AbortSignal.timeout(10) }));
+expectError(there.sendBytesSync(new Uint8Array(3), 0, 3, { signal: AbortSignal.timeout(10) }));
 for await (const message of here) expectType<unknown>(message);
 
 // Waiting for several things gives those that are ready.
