@@ -43,7 +43,7 @@ export const NOTES: Readonly<Record<string, string>> = {
   Q3:
     "Aimed at: a third of a copy's speed. The copy goes into memory that is there. Here each message is two copies: into shared memory, which is kept for the next ones, and into the receiver's new array, whose pages the system has to clear and map first: what that costs shows a copy into a new array, within a program.",
   S1:
-    "Aimed at: 1.5 × the bare runtime. What is more is the package, which each child reads, as a bare runtime that imports it shows. It was not faster in one file, nor with short names. Children on Node have its compile cache, which is a tenth of a process's start and a sixth of a thread's.",
+    "Aimed at: 1.5 × the bare runtime. What is more is the package, which each child reads, as a bare runtime that imports it shows, and on Node koffi, a tenth. Each runtime has it in two or three files, of whose text V8 and JavaScriptCore read all before they run a line; shorter names did not help. Children on Node have its compile cache, and none of its modules by `import`, which has Node load more than is used.",
   L1: "Aimed at: CPython's time.",
   M2:
     "After three rounds that do not count: Bun's engine compiles in them, in each of its threads, and reaches a third of its later speed in the first and half in the second. Aimed at: 10 × the best other pool. On Node a third of the owner's processor time goes into collecting garbage: as many promises and results are alive at once, whoever makes them, and V8 copies them with threads of its own, on the processors of the workers.",
