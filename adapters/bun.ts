@@ -35,6 +35,7 @@ import {
 } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, type ThreadBirth, threadBirth, type WorkerThreads } from "./threads.ts";
+import "./strings.ts";
 
 /** What is used of `bun:ffi`. */
 interface BunFfi {

@@ -37,6 +37,7 @@ import {
 } from "./standard.ts";
 import { stillborn } from "./stillborn.ts";
 import { startThread, threadBirth } from "./threads.ts";
+import "./strings.ts";
 
 const fs = standard<typeof import("node:fs")>("node:fs");
 const threads = standard<typeof import("node:worker_threads")>("node:worker_threads");

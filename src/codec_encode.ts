@@ -12,7 +12,7 @@ import { CHANGED_REASON, DEPTH_REASON, FUNCTION_REASON, Refusal, SYMBOL_REASON }
 import { writeOther } from "./codec_encode_objects.ts";
 import { beginMessage, type Extras, LOOP_BYTES, type Message, ScratchMessage } from "./codec_message.ts";
 import { writeTrailer } from "./codec_encode_buffers.ts";
-import { TextEncoder } from "./host.ts";
+import { strings, TextEncoder } from "./host.ts";
 
 // Constants of this module rather than another's, which engines would load each time; one by one, so that bundlers leave those names out.
 const ABSENT = tag.ABSENT,
@@ -55,6 +55,8 @@ const FIRST_CAPACITY = 16 * 1024;
 const KEPT_CAPACITY = 1024 * 1024;
 /** Room there is behind `pos` whenever a value begins: enough for any tag with number and for short strings. */
 const MARGIN = 64;
+/** Of so many units on, UTF-16 pays where the runtime reads and writes that at once. */
+const LONG_TEXT = 128;
 /** Up to this many objects are looked up in a list, more of them in a map. */
 const LISTED = 16;
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
@@ -62,11 +64,10 @@ const { hasOwnProperty } = Object.prototype;
 const plain = Object.prototype;
 /** Made when it is needed first, as `host.ts` wants. */
 let utf8: InstanceType<typeof TextEncoder> | undefined;
-const float = new Float64Array(1);
-const floatBytes = new Uint8Array(float.buffer);
 
 // The encode under way. Module variables rather than an object, since every byte goes through them.
 let buf = new Uint8Array(FIRST_CAPACITY);
+let view = new DataView(buf.buffer);
 let room = FIRST_CAPACITY - MARGIN;
 let pos = 0;
 let flags = 0;
@@ -178,6 +179,7 @@ function reset(): void {
 
 function useBuffer(bytes: Uint8Array<ArrayBuffer>): void {
   buf = bytes;
+  view = new DataView(bytes.buffer);
   room = bytes.length - MARGIN;
   smallMessages = 0;
 }
@@ -251,11 +253,8 @@ export function writeUint32(value: number): void {
 
 /** Writes 64 bits of a number; room must be there. */
 export function writeFloat(value: number): void {
-  const bytes = buf;
-  const at = pos;
-  float[0] = value;
-  for (let i = 0; i < 8; i++) bytes[at + i] = floatBytes[i];
-  pos = at + 8;
+  view.setFloat64(pos, value, true);
+  pos += 8;
 }
 
 /** Copies bytes into the message now, or refers to them until it is written if they are many. */
@@ -342,6 +341,13 @@ function writeLongString(value: string): void {
   const { length } = value;
   ensure(length * 3 + 16);
   const start = pos;
+  if (strings !== null && length >= LONG_TEXT && !beginsAscii(value)) {
+    buf[pos++] = UTF16;
+    writeLength(length);
+    strings.writeUtf16(value, buf, pos);
+    pos += length * 2;
+    return;
+  }
   // The header as for ASCII, which long strings mostly are; another is put in its place where that was wrong.
   buf[pos++] = ASCII;
   writeLength(length);
@@ -367,6 +373,12 @@ function writeLongString(value: string): void {
       buf[pos++] = unit >> 8;
     }
   }
+}
+
+/** Whether a text looks like ASCII: what is not, mostly shows that soon. */
+function beginsAscii(text: string): boolean {
+  for (let i = 0; i < LONG_TEXT; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 function writeBigInt(value: bigint): void {
@@ -596,16 +608,18 @@ function writeArray(whole: readonly unknown[]): void {
 function writeInts(array: readonly unknown[], length: number, i: number, value: unknown): number {
   buf[pos++] = RUN_INT32;
   const countAt = pos;
-  pos += 4;
   const from = i;
+  let at = pos + 4;
   for (;;) {
-    if (pos > room) grow(0);
-    setUint32(pos, value as number);
-    pos += 4;
+    if (at > room) growFrom(at);
+    const int = (value as number) | 0;
+    if (typeof value !== "number" || int !== value || int === 0 && 1 / value < 0) break;
+    view.setInt32(at, int, true);
+    at += 4;
     if (++i === length) break;
     value = array[i];
-    if (typeof value !== "number" || (value | 0) !== value || value === 0 && 1 / value < 0) break;
   }
+  pos = at;
   setUint32(countAt, i - from);
   return i;
 }
@@ -613,17 +627,25 @@ function writeInts(array: readonly unknown[], length: number, i: number, value: 
 function writeFloats(array: readonly unknown[], length: number, i: number, value: unknown): number {
   buf[pos++] = RUN_FLOAT64;
   const countAt = pos;
-  pos += 4;
   const from = i;
+  let at = pos + 4;
   for (;;) {
-    if (pos > room) grow(0);
-    writeFloat(value as number);
+    if (at > room) growFrom(at);
+    if (typeof value !== "number" || value !== value) break;
+    view.setFloat64(at, value, true);
+    at += 8;
     if (++i === length) break;
     value = array[i];
-    if (typeof value !== "number" || value !== value) break;
   }
+  pos = at;
   setUint32(countAt, i - from);
   return i;
+}
+
+/** Makes room where what was written up to `at` is not counted yet. */
+function growFrom(at: number): void {
+  pos = at;
+  grow(0);
 }
 
 function writeSparse(array: readonly unknown[], keys: readonly string[]): void {

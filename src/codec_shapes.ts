@@ -5,7 +5,7 @@
  * @module
  */
 
-const MAX_KEYS = 32;
+const MAX_KEYS = 64;
 const MAX_KEY_LENGTH = 64;
 const MAX_NODES = 4096;
 const CACHE_SLOTS = 512;
@@ -53,7 +53,8 @@ export function childShape(node: ShapeNode, key: string): ShapeNode | null {
       nodes = 0;
     }
     child = new ShapeNode(node, key);
-    (node.children ??= new Map()).set(key, child);
+    // Most have one alone, the last.
+    if (node.lastChild !== null) (node.children ??= new Map([[node.lastKey, node.lastChild]])).set(key, child);
   }
   node.lastKey = key;
   node.lastChild = child;
@@ -77,13 +78,13 @@ export function hashOf(bytes: Uint8Array): number {
 /** A key list as the decoder uses it. */
 export interface Shape {
   readonly keys: readonly string[];
-  /** Some key is `__proto__`, which assignment would not create. */
-  readonly hasProto: boolean;
+  /** Some key is a name that objects inherit, such as `__proto__`: assignment might not create it. */
+  readonly hasInherited: boolean;
   /** The bytes that spell it. */
   readonly spelling: Uint8Array;
 }
 
-const NO_SHAPE: Shape = { keys: [], hasProto: false, spelling: new Uint8Array(0) };
+const NO_SHAPE: Shape = { keys: [], hasInherited: false, spelling: new Uint8Array(0) };
 const cache: Shape[] = new Array<Shape>(CACHE_SLOTS).fill(NO_SHAPE);
 
 /** The remembered shape spelled by these bytes, which are compared whatever the hash says: memory is not to be trusted. */
@@ -95,11 +96,18 @@ export function findShape(hash: number, bytes: Uint8Array, start: number, length
   return length === 0 ? undefined : shape;
 }
 
+/** The same keys as the names of properties, as the engine looks them up. */
+function internedOf(keys: string[]): readonly string[] {
+  // One table of all: an object for each key would leave the engine a class of objects for each.
+  const table = Object.create(null);
+  for (const key of keys) table[key] = 0;
+  const names = Object.keys(table);
+  return names.length === keys.length && names.every((name, i) => name === keys[i]) ? names : keys;
+}
+
 /** Remembers a key list under the hash that its spelling really has. */
 export function rememberShape(keys: string[], spelling: Uint8Array): Shape {
-  // Through an object, so that the engine has them as interned property names from the start.
-  const interned = keys.map((key) => Object.keys({ [key]: 0 })[0]);
-  const shape: Shape = { keys: interned, hasProto: keys.includes("__proto__"), spelling };
+  const shape: Shape = { keys: internedOf(keys), hasInherited: keys.some((key) => key in Object.prototype), spelling };
   if (spelling.length <= MAX_CACHED_BYTES) cache[hashOf(spelling) & (CACHE_SLOTS - 1)] = shape;
   return shape;
 }

@@ -90,6 +90,24 @@ export let URL: Host["URL"] = host.URL!;
 /** Null where there is none. */
 export const structuredClone: Host["structuredClone"] | null = host.structuredClone ?? null;
 
+/** Strings from memory and to it as engines keep them, where a runtime does that at once. */
+export interface Strings {
+  /** The string of these bytes, each a unit. */
+  readLatin1(bytes: Uint8Array, at: number, byteLength: number): string;
+  /** The string of these bytes, two for each unit. */
+  readUtf16(bytes: Uint8Array, at: number, byteLength: number): string;
+  /** Writes two bytes for each unit; room must be there. */
+  writeUtf16(text: string, into: Uint8Array, at: number): void;
+}
+
+/** Null where the runtime has them not: five to ten times faster than UTF-8, of what is not ASCII. */
+export let strings: Strings | null = null;
+
+/** Tells of them. */
+export function useStrings(methods: Strings): void {
+  strings = methods;
+}
+
 /** Has these stand in for the classes that the host lacks, before any of them is needed: nothing is made of them while modules are loaded. */
 export function standIn(classes: Pick<Host, "TextEncoder" | "TextDecoder" | "AbortController" | "AbortSignal" | "URL">): void {
   TextEncoder ??= classes.TextEncoder;

@@ -135,6 +135,26 @@ test("strings of every length arrive", () => {
   }
 });
 
+test("objects of every number of keys arrive, whatever their names, and so do instances", () => {
+  class Guarded {
+    set key1(_value: unknown) {
+      throw new Error("A setter was called");
+    }
+  }
+  registerClass(meta, Guarded);
+  for (let length = 0; length < 140; length++) {
+    const names = Array.from({ length }, (_, i) => `key${i}`);
+    const pairs = (...more: string[]) => [...names, ...more].map((name): [string, unknown] => [name, [name]]);
+    for (const more of [[], ["toString", "__proto__", "constructor"], ["17", "4294967295", ""]]) {
+      const value = own({}, pairs(...more));
+      same([value, value, { ...value }], round([value, value, { ...value }]));
+    }
+    const instance: Any = round(own(new Guarded(), pairs()));
+    assert(Object.getPrototypeOf(instance) === Guarded.prototype);
+    expect(Object.entries(instance)).to.deep.equal(pairs());
+  }
+});
+
 test("a value decodes out of shared memory between other bytes", () => {
   fc.assert(
     fc.property(anything, fc.integer({ min: 0, max: 9 }), (value, offset) => {

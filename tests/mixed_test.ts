@@ -51,6 +51,9 @@ for (const runtime of RUNTIMES) {
       assert.equal((await fails(() => pool.apply(pools.failIfOdd, [3]), pools.OddError)).message, "3 is odd");
       assert.equal((await fails(() => pool.apply(pools.exit, [3]), mp.WorkerDiedError) as mp.WorkerDiedError).exitcode, 3);
       assert.equal(await pool.apply(pools.square, [3]), 9);
+      // Not all runtimes write these alike.
+      const texts = ["日本語".repeat(1000), `${"a".repeat(500)}é`, "\ud800".repeat(300), "naïve".repeat(30), "ascii".repeat(2000)];
+      assert.deepEqual(await pool.apply(pools.same, [texts]), texts);
     }), options);
 }
 
