@@ -34,54 +34,53 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
   const { timeout, signal } = options;
   signal?.throwIfAborted();
   if (list.length === 0) return list;
+  const pollable: (T & Pollable)[] = [];
+  const ends = new Map<T, PromiseLike<unknown>>();
+  for (const thing of new Set(list)) {
+    const end = thing instanceof Process ? thing.sentinel : thing;
+    if (isPollable(thing)) pollable.push(thing);
+    else if (typeof (end as Partial<PromiseLike<unknown>> | null)?.then === "function") ends.set(thing, end as PromiseLike<unknown>);
+    else throw new TypeError(`Cannot wait for ${shown(thing)}: it is no connection, queue, process or promise`);
+  }
   const ready = new Set<T>();
-  const over = new AbortController();
-  const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
-  const { promise: first, resolve, reject } = Promise.withResolvers<void>();
-  const releases: (() => void)[] = [];
-  let failure: { error: unknown } | null = null;
-  const fail = (error: unknown) => {
-    if (over.signal.aborted) return;
-    failure ??= { error: signal?.aborted ? signal.reason : error };
-    reject(failure.error);
+  const first = Promise.withResolvers<void>();
+  const tell = (thing: T) => {
+    ready.add(thing);
+    first.resolve();
   };
-  first.catch(() => {});
+  const look = async () => {
+    await Promise.all(pollable.map(async (thing) => await thing.poll({ timeout: 0 }) && tell(thing)));
+    await settledTell();
+  };
+  const releases: (() => void)[] = [];
   try {
-    for (const thing of new Set(list)) {
-      const done = () => {
-        ready.add(thing);
-        resolve();
-      };
-      if (isPollable(thing)) thing.poll({ timeout: Infinity, signal: outside }).then(done, fail);
+    for (const [thing, end] of ends) {
+      // A process has it, and its sentinel.
+      const release = (thing as Partial<Process>)[AWAITED]?.();
+      if (release !== undefined) releases.push(release);
+      Promise.resolve(end).then(() => tell(thing), () => tell(thing));
+    }
+    await look();
+    signal?.throwIfAborted();
+    if (ready.size === 0) {
+      if (timeout !== undefined && timeout <= 0) await turn();
       else {
-        const end = thing instanceof Process ? thing.sentinel : thing;
-        if (typeof (end as Partial<PromiseLike<unknown>> | null)?.then !== "function") {
-          throw new TypeError(`Cannot wait for ${shown(thing)}: it is no connection, queue, process or promise`);
+        const over = new AbortController();
+        releases.push(() => over.abort());
+        signal?.addEventListener("abort", () => first.reject(signal.reason), { signal: over.signal });
+        const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+        for (const thing of pollable) thing.poll({ timeout: Infinity, signal: outside }).then(() => tell(thing), first.reject);
+        if (timeout !== undefined && timeout !== Infinity) {
+          const clock = startClock(timeout, first.resolve);
+          releases.push(() => clock.stop());
         }
-        const release = (thing as Partial<Process>)[AWAITED]?.();
-        if (release !== undefined) releases.push(release);
-        Promise.resolve(end).then(done, done);
+        await first.promise;
       }
+      // Others may be ready meanwhile.
+      await look();
     }
-    signal?.addEventListener("abort", () => fail(signal.reason), { signal: over.signal });
-    if (timeout !== undefined && timeout > 0 && timeout !== Infinity) {
-      const clock = startClock(timeout, resolve);
-      over.signal.addEventListener("abort", () => clock.stop());
-    }
-    // Settled promises tell after a turn; so do the others that are ready at the same time.
-    await turn();
-    if (ready.size === 0 && !(timeout !== undefined && timeout <= 0)) {
-      await first;
-      await turn();
-    }
-    // What is in another process's memory does not tell within a turn.
-    await Promise.all(list.map(async (thing) => {
-      if (isPollable(thing) && !ready.has(thing) && await thing.poll({ timeout: 0 }).catch(() => false)) ready.add(thing);
-    }));
-    if (failure !== null) throw (failure as { error: unknown }).error;
     return list.filter((thing) => ready.has(thing));
   } finally {
-    over.abort();
     for (const release of releases) release();
   }
 }
@@ -94,6 +93,12 @@ function isPollable(thing: unknown): thing is Pollable {
   return typeof (thing as Partial<Pollable & Shareable> | null)?.[HANDLE] === "function" && "poll" in (thing as object);
 }
 
+/** Promises that are settled have told after this, whosever they are. */
+async function settledTell(): Promise<void> {
+  for (let n = 0; n < 4; n++) await null;
+}
+
+/** For those who look again and again: what comes from outside comes between turns. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
