@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Socket } from "node:net";
+import type { OnReadOpts, Socket } from "node:net";
 import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { findExport } from "../src/target_search.ts";
 import { type Bell, makePipe } from "./bells.ts";
@@ -42,9 +42,9 @@ import "./strings.ts";
 const fs = standard<typeof import("node:fs")>("node:fs");
 const threads = standard<typeof import("node:worker_threads")>("node:worker_threads");
 
-function socketOf(fd: number, writable: boolean): Socket {
+function socketOf(fd: number, writable: boolean, onread?: OnReadOpts): Socket {
   const { Socket } = standard<typeof import("node:net")>("node:net");
-  return new Socket({ fd, readable: true, writable });
+  return new Socket({ fd, readable: true, writable, onread });
 }
 
 /** Rings when something comes through a pipe of its own. */
@@ -53,9 +53,15 @@ function pipeBell(foreign: Foreign, onRing: () => void): Bell {
   if (pipe === null) throw new Error("Cannot make a pipe: no descriptor is free");
   let socket: Socket | null = null;
   const read = () => {
-    socket = socketOf(pipe.fd, false);
+    // Into one buffer and past what streams do with data: a third of the time, in one that is woken now and then 30 µs less.
+    socket = socketOf(pipe.fd, false, {
+      buffer: new Uint8Array(64),
+      callback() {
+        onRing();
+        return true;
+      },
+    });
     socket.on("error", () => {});
-    socket.on("data", onRing);
     socket.unref();
   };
   // A thread may be terminated: then Node closes what it knows of, and only that.
