@@ -9,7 +9,7 @@
  */
 
 export { encode, type EncodeOptions } from "./codec_encode.ts";
-export { type Message, messageFrom } from "./codec_message.ts";
+export { KeptMessages, type Message, messageFrom } from "./codec_message.ts";
 export { decode } from "./codec_decode.ts";
 export { move, takeBuffers } from "./codec_encode_buffers.ts";
 export { keepHere } from "./codec_refusal.ts";

@@ -113,3 +113,48 @@ export class ScratchMessage implements Message {
     return bytes;
   }
 }
+
+/** Messages that stay as they are, one behind another in few pieces of memory. */
+export class KeptMessages {
+  #bytes: Uint8Array;
+  #at = 0;
+
+  /** @param byteLength How many bytes there is room for at first. */
+  constructor(byteLength: number) {
+    this.#bytes = new Uint8Array(byteLength);
+  }
+
+  /** Copies a message. */
+  keep(message: Message): Pick<Message, "writeTo"> {
+    const { byteLength } = message;
+    if (this.#at + byteLength > this.#bytes.length) {
+      this.#bytes = new Uint8Array(Math.max(byteLength, Math.min(Math.max(FIRST_KEPT, this.#bytes.length * 2), MOST_KEPT)));
+      this.#at = 0;
+    }
+    const at = this.#at;
+    message.writeTo(this.#bytes, at);
+    this.#at = at + byteLength;
+    return new KeptMessage(this.#bytes, at, byteLength);
+  }
+}
+
+/** How many bytes the pieces have: each twice the last. */
+const FIRST_KEPT = 1024, MOST_KEPT = 2 ** 16;
+
+class KeptMessage implements Pick<Message, "writeTo"> {
+  readonly #bytes: Uint8Array;
+  readonly #at: number;
+  readonly #byteLength: number;
+
+  constructor(bytes: Uint8Array, at: number, byteLength: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#byteLength = byteLength;
+  }
+
+  writeTo(target: Uint8Array, offset: number): void {
+    const bytes = this.#bytes, at = this.#at, byteLength = this.#byteLength;
+    if (byteLength > LOOP_BYTES) target.set(bytes.subarray(at, at + byteLength), offset);
+    else for (let i = 0; i < byteLength; i++) target[offset + i] = bytes[at + i];
+  }
+}

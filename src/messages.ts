@@ -5,7 +5,7 @@
  */
 import type { StartMethod } from "./adapter.ts";
 import { Backlog } from "./backlog.ts";
-import { encode, HANDLE, type Message } from "./codec.ts";
+import { encode, HANDLE, KeptMessages, type Message } from "./codec.ts";
 import { AbandonedError, ProcessError, TimeoutError } from "./errors.ts";
 import { type Holding, pass, pin } from "./holding.ts";
 import { BACKING, type Home, type MessagesLike, type RingBacking, type Rules } from "./home.ts";
@@ -138,7 +138,8 @@ export class Messages implements MessagesLike {
     const many: Outgoing[] = [];
     let count = 0;
     try {
-      for (const message of messages) many.push(this.ring.keep(this.#prepare(message), message));
+      const kept = new KeptMessages(0);
+      for (const message of messages) many.push(this.ring.keep(this.#prepare(message), message, kept));
       // Behind that: by a getter, say.
       options?.signal?.throwIfAborted();
       if (this.#backlog.size === 0) count = this.ring.tryPutMany(many, this.#rules.refusePut);

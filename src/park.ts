@@ -24,7 +24,7 @@ import type { Arena } from "./arena.ts";
 import { type Attempt, PENDING } from "./attempt.ts";
 import { Doorbells } from "./doorbells.ts";
 import { Gate, Unwanted } from "./gate.ts";
-import { performance } from "./host.ts";
+import { performance, queueMicrotask } from "./host.ts";
 import * as L from "./layout.ts";
 import { Spinner } from "./spin.ts";
 import { register, unregister, type WaitSet } from "./wait_set.ts";
@@ -105,6 +105,15 @@ export class Parker extends Doorbells {
   /** Runs `run` once nothing is being looked at here. See {@linkcode Gate.afterLooking}. */
   afterLooking(run: () => void): void {
     this.#gate.afterLooking(run);
+  }
+
+  /** One's own event loop is awake, and looks when this is done: a bell that the system rings would take it 10 to 100 µs. */
+  override ring(slot: number, isDeath = false): boolean {
+    if (slot !== this.slot || this.#isDetached) return super.ring(slot, isDeath);
+    Atomics.add(this.#head, this.#at + L.SLOT_BELL, 1);
+    const wasAsleep = Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP) & L.ASLEEP_LOOP;
+    if (wasAsleep !== 0) queueMicrotask(() => this.tasks.onRing());
+    return true;
   }
 
   isAlive(ident: number): boolean {

@@ -35,8 +35,8 @@ export interface Taken {
   readonly length: number;
   /** Bytes of the record. */
   readonly recordLength: number;
-  /** Index in the segment's bytes of the message's first, unless it is in a block. */
-  readonly dataAt: number;
+  /** Index in the segment's bytes of the message's first, unless it is in a block; once it was taken, in those of the scratch. */
+  dataAt: number;
   readonly block: Block | null;
   readonly passengers: readonly Passenger[];
 }
@@ -88,22 +88,32 @@ export function readRecord(segment: Segment, offset: number): Taken {
   return { length: segment.words[at + 2] + segment.words[at + 3] * 2 ** 30, recordLength, dataAt: at * 4, block, passengers };
 }
 
-/** Memory into which small messages are copied, to be looked at outside the monitor. One for each message that is being looked at. */
+/** Memory into which small messages are copied, one after another, to be looked at outside the monitor. One for each call that looks at some. */
 export class Scratch {
   #words = new Int32Array(1024);
   bytes: Uint8Array = new Uint8Array(this.#words.buffer);
+  /** How many bytes are in use. */
+  used = 0;
 
-  copy(segment: Segment, from: number, length: number): void {
-    if (length > this.bytes.length) {
-      this.#words = new Int32Array((length + 3) >>> 2);
-      this.bytes = new Uint8Array(this.#words.buffer);
-    }
+  /** Copies a message; gives where it lies. */
+  copy(segment: Segment, from: number, length: number): number {
+    const at = this.used;
+    this.used = at + length + 3 & -4;
+    if (this.used > this.bytes.length) this.#grow();
     if (length > COPY_BY_WORD) {
-      this.bytes.set(segment.bytes.subarray(from, from + length));
-      return;
+      this.bytes.set(segment.bytes.subarray(from, from + length), at);
+      return at;
     }
-    const words = segment.words;
+    const words = segment.words, own = this.#words;
     const start = from >>> 2;
-    for (let i = 0, end = (length + 3) >>> 2; i < end; i++) this.#words[i] = words[start + i];
+    for (let i = 0, to = at >>> 2, end = (length + 3) >>> 2; i < end; i++) own[to + i] = words[start + i];
+    return at;
+  }
+
+  #grow(): void {
+    const words = new Int32Array(Math.max(this.#words.length * 2, this.used / 4));
+    words.set(this.#words);
+    this.#words = words;
+    this.bytes = new Uint8Array(words.buffer);
   }
 }

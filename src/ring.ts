@@ -16,7 +16,7 @@
  *
  * @module
  */
-import type { Message } from "./codec.ts";
+import { KeptMessages, type Message } from "./codec.ts";
 import type { Block } from "./heap.ts";
 import * as L from "./layout.ts";
 import { enter, leave } from "./monitor.ts";
@@ -32,6 +32,8 @@ const LARGEST_SEGMENT = 2 ** 18 - L.UNIT;
 const USUAL_SEGMENT = 2 ** 15 - L.UNIT;
 /** Larger messages lie in blocks of their own. */
 const LARGEST_INLINE = 16384;
+/** How many messages are taken in one go, and about how many bytes of them. */
+const MOST_TOGETHER = 128, BYTES_TOGETHER = 16384;
 
 /** A message on its way into a ring. */
 export interface Outgoing {
@@ -160,11 +162,11 @@ export class Ring {
     }
   }
 
-  /** A prepared message that stays as it is now, for one that must wait. */
-  keep(outgoing: Outgoing, message: Message): Outgoing {
+  /** A prepared message that stays as it is now, for one that must wait. @param kept Where its bytes go. */
+  keep(outgoing: Outgoing, message: Message, kept: KeptMessages = new KeptMessages(message.byteLength)): Outgoing {
     if (outgoing.message === null) return outgoing;
-    const bytes = message.copy();
-    return { ...outgoing, message: { writeTo: (target, offset) => target.set(bytes, offset) } };
+    const { byteLength, block, passengers, shared } = outgoing;
+    return { byteLength, message: kept.keep(message), block, passengers, shared };
   }
 
   /** Gives up what was prepared. */
@@ -247,7 +249,7 @@ export class Ring {
    */
   tryGet<T>(take: Take<T>): T | typeof PENDING {
     if (Atomics.load(this.#words, this.#put + L.SIDE_SEQUENCE) === Atomics.load(this.#words, this.#get + L.SIDE_SEQUENCE)) return PENDING;
-    const scratch = SCRATCH.pop() ?? new Scratch();
+    const scratch = borrowScratch();
     let taken: Taken | null;
     const words = this.#words;
     const parker = this.#me.parker;
@@ -259,49 +261,59 @@ export class Ring {
       } finally {
         leave(words, this.#get + L.SIDE_MONITOR, parker);
       }
-      if (taken === null) {
-        SCRATCH.push(scratch);
-        return PENDING;
-      }
+      if (taken === null) return PENDING;
       this.#wakePutters();
       return this.#hand(taken, scratch, take);
     } finally {
+      giveBackScratch(scratch);
       parker.end();
     }
   }
 
-  /** Takes up to `max` messages. @param take As for {@linkcode Ring.tryGet}; called for each, in order. */
+  /** Takes up to `max` messages. @param take As for {@linkcode Ring.tryGet}; called for each, in order; must not throw, or the others would be lost. */
   tryGetMany(max: number, take: Take<void>): void {
-    const words = this.#words;
+    const scratch = borrowScratch();
     const parker = this.#me.parker;
-    const all: [Taken, Scratch][] = [];
     parker.begin();
     try {
-      if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
-      try {
-        while (all.length < max) {
-          const scratch = SCRATCH.pop() ?? new Scratch();
-          const taken = this.#take(scratch);
-          if (taken === null) break;
-          all.push([taken, scratch]);
-        }
-      } finally {
-        leave(words, this.#get + L.SIDE_MONITOR, parker);
+      for (let left = max; left > 0;) {
+        const all = this.#takeMany(left, scratch);
+        if (all.length === 0) return;
+        left -= all.length;
+        if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
+        for (const taken of all) this.#hand(taken, scratch, take);
+        scratch.used = 0;
       }
-      if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
-      for (const [taken, scratch] of all) this.#hand(taken, scratch, take);
     } finally {
+      giveBackScratch(scratch);
       parker.end();
     }
+  }
+
+  /** Takes so many at once that all of them fit the processor's cache. */
+  #takeMany(max: number, scratch: Scratch): Taken[] {
+    const words = this.#words;
+    const parker = this.#me.parker;
+    const all: Taken[] = [];
+    if (enter(words, this.#get + L.SIDE_MONITOR, parker)) repairGet(this.#me, words, this.#at, false);
+    try {
+      while (all.length < max && all.length < MOST_TOGETHER && scratch.used < BYTES_TOGETHER) {
+        const taken = this.#take(scratch);
+        if (taken === null) break;
+        all.push(taken);
+      }
+    } finally {
+      leave(words, this.#get + L.SIDE_MONITOR, parker);
+    }
+    return all;
   }
 
   /** Gives a message that was taken to its taker. */
   #hand<T>(taken: Taken, scratch: Scratch, take: Take<T>): T {
     try {
-      if (taken.block === null) return take(scratch.bytes, 0, taken.length, taken.passengers);
+      if (taken.block === null) return take(scratch.bytes, taken.dataAt, taken.length, taken.passengers);
       return take(this.#me.arena.bytes(taken.block.offset, taken.length), 0, taken.length, taken.passengers);
     } finally {
-      if (SCRATCH.length < SPARE_SCRATCH) SCRATCH.push(scratch);
       if (taken.block !== null) this.#me.heap.free(taken.block);
       for (const { block, holding } of taken.passengers) this.#me.settle(block, holding);
     }
@@ -493,7 +505,7 @@ export class Ring {
         }
       });
     }
-    if (record.block === null) scratch.copy(segment, record.dataAt, record.length);
+    if (record.block === null) record.dataAt = scratch.copy(segment, record.dataAt, record.length);
     else {
       words[next + L.STATE_BLOCK_SERIAL] = record.block.serial;
       words[next + L.STATE_BLOCK] = record.block.offset / L.UNIT;
@@ -534,9 +546,18 @@ export class Ring {
   }
 }
 
-/** One for each message that is being looked at: a message's codec may get another. */
+/** One for each call that looks at messages: a message's codec may get another. */
 const SCRATCH: Scratch[] = [];
 const SPARE_SCRATCH = 32;
+
+function borrowScratch(): Scratch {
+  return SCRATCH.pop() ?? new Scratch();
+}
+
+function giveBackScratch(scratch: Scratch): void {
+  scratch.used = 0;
+  if (SCRATCH.length < SPARE_SCRATCH) SCRATCH.push(scratch);
+}
 
 /** Counts one less. False if there was none. */
 function takeOne(words: Int32Array, at: number): boolean {
