@@ -6,13 +6,13 @@
  * A test file may say in a comment of its own line how it wants to be run, for instance
  * `// run: on=node26,deno with=off,no-ffi,no-koffi`:
  * only on these runtimes (all; `servers` are those but Chromium and workerd), and also in these variants (by default those of {@linkcode variantsOf}).
- * `from=sources`: never on the built package, where others run on some Nodes, since it, or what it starts, imports the sources.
+ * `from=sources`: on the sources, since it, or what it starts, imports more of them than `mod.ts`. All else runs on the built package, as its users have it, but for browsers and workerd, and Deno without `--allow-ffi`.
  *
  * @module
  */
 
-import { unpackNpm } from "./build_npm.ts";
-import { findRuntimes, PACKAGE, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
+import { findRuntimes, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
+import { stageTests } from "./stage_tests.ts";
 import { endPrograms, type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
 /** One more than there are processors in CI: tests also wait for times to pass. */
 const AT_ONCE = 3;
@@ -32,7 +32,7 @@ const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; vari
     on: (runtime) => runtime === "node26" || runtime === "bun",
     variant: { name: "shared memory switched off", env: { POLYPROC_SHARED_MEMORY: "off" } },
   },
-  "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI } },
+  "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI, fromSources: true } },
   worker: {
     on: (runtime) => runtime === "chromium",
     variant: { name: "in a worker", args: ["scripts/run_chromium.ts", "--worker"] },
@@ -60,8 +60,13 @@ function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean):
   if (from !== "package" && from !== "sources") throw new Error(`tests/${file} wants to run from ${from}`);
   return runtimes.filter(({ name }) => on.includes(name)).flatMap((runtime) => {
     const own = (quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name));
-    const isPackaged = runtime.packaged === true && from === "package";
-    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({ file, runtime, variant, isPackaged }));
+    const canBe = RUNTIME_NAMES.includes(runtime.name) && from === "package";
+    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({
+      file,
+      runtime,
+      variant,
+      isPackaged: canBe && variant.fromSources !== true,
+    }));
   });
 }
 
@@ -96,6 +101,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 const { names, quick, verbose, filters } = parse(Deno.args);
+// Before Node 22 is looked for, for which the types of all tests are taken out.
+if (names.some((name) => RUNTIME_NAMES.includes(name))) await stageTests();
 const { found, missing } = await findRuntimes(names);
 let files = [...Deno.readDirSync(`${ROOT}tests`)].map(({ name }) => name).filter((name) => name.endsWith("_test.ts")).sort();
 const matching = files.filter((file) => filters.some((filter) => file.includes(filter)));
@@ -121,7 +128,6 @@ if (missing.length > 0 && Deno.env.has("CI")) {
   tell("every runtime is there", { passed: 0, skipped: [], failures: missing.map((reason) => `FAIL - ${reason}`), seconds: 0 });
 }
 if (filters.length === 0) tell("format, lint, types, fence, documentation", await check());
-if (found.some(({ packaged }) => packaged)) await unpackNpm(PACKAGE);
 const programs = files.flatMap((file) => programsOf(file, found, quick));
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
