@@ -27,6 +27,9 @@ const DENO_WITHOUT_FFI = [
 /** Files whose subject goes through the control channel where there is no shared memory. */
 const CHANNEL_FILES = /^(process|queue|pipe|wait|pool|executor)/;
 
+/** Files that are run on Node 24 too: its adapter is that of Node 22 and 26, and the library over it the same everywhere. With `--runtime`, all are. */
+const ADAPTER_FILES = /^(adapters|codec|context|pipe|pool_test|process|queue|shared_memory|stress|target|wait)/;
+
 const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; variant: Variant }>> = {
   off: {
     on: (runtime) => runtime === "node26" || runtime === "bun",
@@ -48,7 +51,8 @@ function variantsOf(file: string): string[] {
   return CHANNEL_FILES.test(file) ? ["off", "no-ffi"] : [];
 }
 
-function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean): Program[] {
+/** @param isChosen Whether the runtimes were named. */
+function programsOf(file: string, runtimes: readonly Runtime[], isChosen: boolean, quick: boolean): Program[] {
   const text = Deno.readTextFileSync(`${ROOT}tests/${file}`);
   const [, wish = ""] = /^\/\/ run: (.*)$/m.exec(text) ?? [];
   const said = (key: string) => new RegExp(`\\b${key}=(\\S*)`).exec(wish)?.[1].split(",").filter((name) => name !== "");
@@ -58,7 +62,8 @@ function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean):
   for (const name of variants) if (!(name in VARIANTS)) throw new Error(`tests/${file} wants to run with ${name}`);
   const from = said("from")?.[0] ?? "package";
   if (from !== "package" && from !== "sources") throw new Error(`tests/${file} wants to run from ${from}`);
-  return runtimes.filter(({ name }) => on.includes(name)).flatMap((runtime) => {
+  const isOn = (name: string) => on.includes(name) && (name !== "node24" || isChosen || ADAPTER_FILES.test(file));
+  return runtimes.filter(({ name }) => isOn(name)).flatMap((runtime) => {
     const own = (quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name));
     const canBe = RUNTIME_NAMES.includes(runtime.name) && from === "package";
     return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({
@@ -128,7 +133,7 @@ if (missing.length > 0 && Deno.env.has("CI")) {
   tell("every runtime is there", { passed: 0, skipped: [], failures: missing.map((reason) => `FAIL - ${reason}`), seconds: 0 });
 }
 if (filters.length === 0) tell("format, lint, types, fence, documentation", await check());
-const programs = files.flatMap((file) => programsOf(file, found, quick));
+const programs = files.flatMap((file) => programsOf(file, found, names !== ALL_NAMES, quick));
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
     tell(title(program), await runProgram(program, testNames, verbose));
