@@ -14,16 +14,14 @@ export interface Runtime {
   readonly args: readonly string[];
   /** Besides those of all. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether tests of the public interface run on the built package there, and not on the sources. */
-  readonly packaged?: boolean;
   /** What must be installed besides. */
   readonly needs?: string;
 }
 
 const STRIPPED_TYPES = `${ROOT}scripts/stripped_types.mjs`;
 
-/** The built package, for {@linkcode Runtime.packaged}. */
-export const PACKAGE: string = `${ROOT}npm/package`;
+/** What {@linkcode stageTests} made. */
+export const STAGE: string = `${ROOT}npm/stage/`;
 
 /** The browser, as the distribution installs it; `POLYPROC_CHROMIUM` names another. */
 export const CHROMIUM: string = Deno.env.get("POLYPROC_CHROMIUM") ?? "/usr/bin/chromium";
@@ -34,10 +32,9 @@ const ALL: readonly Runtime[] = [
     path: `${ROOT}node_modules/node22/bin/node`,
     args: [],
     env: { NODE_OPTIONS: `--import ${new URL("stripped_types.mjs", import.meta.url).href}` },
-    packaged: true,
   },
-  { name: "node24", path: `${ROOT}node_modules/node24/bin/node`, args: [], packaged: true },
-  { name: "node26", path: `${ROOT}node_modules/node26/bin/node`, args: [], packaged: true },
+  { name: "node24", path: `${ROOT}node_modules/node24/bin/node`, args: [] },
+  { name: "node26", path: `${ROOT}node_modules/node26/bin/node`, args: [] },
   { name: "deno", path: Deno.execPath(), args: ["run", "-A"] },
   { name: "bun", path: `${ROOT}node_modules/bun/bin/bun.exe`, args: [] },
 ];

@@ -8,9 +8,10 @@
 import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
-import { arenaMib, type Cast, type Footprint, footprint, inject, SCENARIOS } from "../tests/faults.ts";
+import { type Cast, inject, SCENARIOS } from "../tests/faults.ts";
 import { square } from "../tests/fixtures/pool_faults.ts";
 import * as work from "../tests/fixtures/queue_large.ts";
+import { arenaMib, type Footprint, footprint } from "../tests/footprint.ts";
 import { injectPool } from "../tests/pool_faults.ts";
 import { SYNC_SCENARIOS } from "../tests/sync_faults.ts";
 import { collectGarbage } from "../tests/shared.ts";

@@ -6,13 +6,13 @@
  * A test file may say in a comment of its own line how it wants to be run, for instance
  * `// run: on=node26,deno with=off,no-ffi,no-koffi`:
  * only on these runtimes (all; `servers` are those but Chromium and workerd), and also in these variants (by default those of {@linkcode variantsOf}).
- * `from=sources`: never on the built package, where others run on some Nodes, since it, or what it starts, imports the sources.
+ * `from=sources`: on the sources, since it, or what it starts, imports more of them than `mod.ts`. All else runs on the built package, as its users have it, but for browsers and workerd, and Deno without `--allow-ffi`.
  *
  * @module
  */
 
-import { unpackNpm } from "./build_npm.ts";
-import { findRuntimes, PACKAGE, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
+import { findRuntimes, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
+import { stageTests } from "./stage_tests.ts";
 import { endPrograms, type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
 /** One more than there are processors in CI: tests also wait for times to pass. */
 const AT_ONCE = 3;
@@ -27,12 +27,15 @@ const DENO_WITHOUT_FFI = [
 /** Files whose subject goes through the control channel where there is no shared memory. */
 const CHANNEL_FILES = /^(process|queue|pipe|wait|pool|executor)/;
 
+/** Files that are run on Node 24 too: its adapter is that of Node 22 and 26, and the library over it the same everywhere. With `--runtime`, all are. */
+const ADAPTER_FILES = /^(adapters|codec|context|pipe|pool_test|process|queue|shared_memory|stress|target|wait)/;
+
 const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; variant: Variant }>> = {
   off: {
     on: (runtime) => runtime === "node26" || runtime === "bun",
     variant: { name: "shared memory switched off", env: { POLYPROC_SHARED_MEMORY: "off" } },
   },
-  "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI } },
+  "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI, fromSources: true } },
   worker: {
     on: (runtime) => runtime === "chromium",
     variant: { name: "in a worker", args: ["scripts/run_chromium.ts", "--worker"] },
@@ -48,7 +51,8 @@ function variantsOf(file: string): string[] {
   return CHANNEL_FILES.test(file) ? ["off", "no-ffi"] : [];
 }
 
-function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean): Program[] {
+/** @param isChosen Whether the runtimes were named. */
+function programsOf(file: string, runtimes: readonly Runtime[], isChosen: boolean, quick: boolean): Program[] {
   const text = Deno.readTextFileSync(`${ROOT}tests/${file}`);
   const [, wish = ""] = /^\/\/ run: (.*)$/m.exec(text) ?? [];
   const said = (key: string) => new RegExp(`\\b${key}=(\\S*)`).exec(wish)?.[1].split(",").filter((name) => name !== "");
@@ -58,10 +62,16 @@ function programsOf(file: string, runtimes: readonly Runtime[], quick: boolean):
   for (const name of variants) if (!(name in VARIANTS)) throw new Error(`tests/${file} wants to run with ${name}`);
   const from = said("from")?.[0] ?? "package";
   if (from !== "package" && from !== "sources") throw new Error(`tests/${file} wants to run from ${from}`);
-  return runtimes.filter(({ name }) => on.includes(name)).flatMap((runtime) => {
+  const isOn = (name: string) => on.includes(name) && (name !== "node24" || isChosen || ADAPTER_FILES.test(file));
+  return runtimes.filter(({ name }) => isOn(name)).flatMap((runtime) => {
     const own = (quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name));
-    const isPackaged = runtime.packaged === true && from === "package";
-    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({ file, runtime, variant, isPackaged }));
+    const canBe = RUNTIME_NAMES.includes(runtime.name) && from === "package";
+    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({
+      file,
+      runtime,
+      variant,
+      isPackaged: canBe && variant.fromSources !== true,
+    }));
   });
 }
 
@@ -96,6 +106,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 const { names, quick, verbose, filters } = parse(Deno.args);
+// Before Node 22 is looked for, for which the types of all tests are taken out.
+if (names.some((name) => RUNTIME_NAMES.includes(name))) await stageTests();
 const { found, missing } = await findRuntimes(names);
 let files = [...Deno.readDirSync(`${ROOT}tests`)].map(({ name }) => name).filter((name) => name.endsWith("_test.ts")).sort();
 const matching = files.filter((file) => filters.some((filter) => file.includes(filter)));
@@ -121,8 +133,7 @@ if (missing.length > 0 && Deno.env.has("CI")) {
   tell("every runtime is there", { passed: 0, skipped: [], failures: missing.map((reason) => `FAIL - ${reason}`), seconds: 0 });
 }
 if (filters.length === 0) tell("format, lint, types, fence, documentation", await check());
-if (found.some(({ packaged }) => packaged)) await unpackNpm(PACKAGE);
-const programs = files.flatMap((file) => programsOf(file, found, quick));
+const programs = files.flatMap((file) => programsOf(file, found, names !== ALL_NAMES, quick));
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
   for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
     tell(title(program), await runProgram(program, testNames, verbose));

@@ -5,14 +5,14 @@
  */
 
 import { killAll, leaks, sharedMemoryFiles } from "./leaks.ts";
-import { environment, otherRuntimes, ROOT, type Runtime } from "./runtimes.ts";
+import { environment, otherRuntimes, ROOT, type Runtime, STAGE } from "./runtimes.ts";
 
 /** A test file on a runtime, in a variant. */
 export interface Program {
   readonly file: string;
   readonly runtime: Runtime;
   readonly variant: Variant;
-  /** Whether it runs on the built package. */
+  /** Whether it runs on the built package, and not on the sources. */
   readonly isPackaged: boolean;
 }
 
@@ -21,6 +21,8 @@ export interface Variant {
   readonly name: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it runs on the sources, whatever the file says. */
+  readonly fromSources?: boolean;
 }
 
 /** What came of it. */
@@ -32,7 +34,6 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-const PACKAGED = `--import ${new URL("packaged.mjs", import.meta.url).href}`;
 const SUMMARY = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 /** Beyond a test's own deadline: then not even the event loop runs any more. */
 const GRACE_MS = 15_000;
@@ -106,17 +107,15 @@ export async function runProgram(program: Program, names: readonly string[], ver
   const { file, runtime, variant, isPackaged } = program;
   const start = performance.now(), before = sharedMemoryFiles(), report = new Report();
   const mark = crypto.randomUUID(), temporary = await Deno.makeTempDir({ prefix: "polyproc-tests-" });
-  const options = [runtime.env?.NODE_OPTIONS, isPackaged ? PACKAGED : undefined].filter((one) => one !== undefined);
   const child = new Deno.Command(runtime.path, {
     args: [...(variant.args ?? runtime.args), `tests/${file}`, ...names],
-    cwd: ROOT,
+    cwd: isPackaged ? STAGE : ROOT,
     // Node strips the types of each module anew in each child otherwise, for longer than most tests take.
     env: environment({
       ...otherRuntimes(runtime),
       NODE_COMPILE_CACHE: `${ROOT}node_modules/.cache/node`,
       ...runtime.env,
       ...variant.env,
-      ...(options.length > 0 && { NODE_OPTIONS: options.join(" ") }),
       POLYPROC_TEST_STARTS: "1",
       POLYPROC_TEST_MARK: mark,
       TMPDIR: temporary,

@@ -1,9 +1,9 @@
 /** Arrays in shared memory: what they hold, that they are typed arrays, how long their memory lives, records by columns. */
-// run: with=off,no-ffi,no-koffi,worker from=sources
+// run: with=off,no-ffi,no-koffi,worker
 import { readFileSync } from "node:fs";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
-import { arenaMib } from "./faults.ts";
+import { arenaMib } from "./footprint.ts";
 import * as work from "./fixtures/array.ts";
 import { test } from "./harness.ts";
 import { another, CODES, collectGarbage, collects, eachShared, testRefusals } from "./shared.ts";

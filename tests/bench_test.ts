@@ -1,5 +1,5 @@
 /** The cases of bench/ with the smallest sizes: every one of them gives figures. */
-// run: on=node26,deno,bun with=
+// run: on=node26,deno,bun with= from=sources
 
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// run: on=deno with=
+// run: on=deno with= from=sources
 /** Applications that bundle the package, each with its bundler, and one without any: built as their users build them, and run in Chromium, with and without isolation. */
 
 import process from "node:process";

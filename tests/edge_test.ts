@@ -1,4 +1,4 @@
-// run: on=node26 with=
+// run: on=node26 with= from=sources
 /** The service of examples/edge-batch, on workerd as its users run it. */
 import { fileURLToPath } from "node:url";
 import { assert } from "chai";

@@ -1,12 +1,9 @@
 /** Kills processes at random moments in the middle of queues that are busy, and looks what became of everything. For tests/faults_test.ts and scripts/soak.ts. */
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
-import type { ArenaHome } from "../src/arena_home.ts";
-import { BLOCK_TAG, UNIT } from "../src/layout.ts";
-import { currentScene } from "../src/scene.ts";
 import * as work from "./fixtures/faults.ts";
 import { sleep } from "./timing.ts";
 
@@ -216,56 +213,4 @@ export async function inject(
       throw new Error(`${scenario.name}, killed after ${delayMs} ms: ${(error as Error).message}`, { cause: error });
     }
   }
-}
-
-/** How much memory the arena of this tree of processes takes, in MiB. */
-export function arenaMib(): number {
-  for (const fd of readdirSync("/proc/self/fd")) {
-    try {
-      if (readlinkSync(`/proc/self/fd/${fd}`).includes("memfd:polyproc")) return statSync(`/proc/self/fd/${fd}`).blocks / 2048;
-    } catch {
-      // closed meanwhile
-    }
-  }
-  return 0;
-}
-
-/** How much of it is in use, in MiB: what is free and kept for quick use is as much as was needed once. */
-export function usedMib(): number {
-  const { arena, heap } = (currentScene().home("process") as ArenaHome).me;
-  let bytes = 0;
-  for (const { offset } of heap.exclusively(() => heap.blocks())) {
-    const header = offset - UNIT;
-    bytes += 2 ** (arena.header(header)[arena.wordIndex(header) + BLOCK_TAG] >> 1);
-  }
-  return bytes / 2 ** 20;
-}
-
-/** What a process has open and uses, of what the system counts. */
-export interface Footprint {
-  readonly descriptors: number;
-  readonly threads: number;
-  readonly children: number;
-  readonly residentMib: number;
-  readonly arenaMib: number;
-}
-
-/** This process's. */
-export function footprint(): Footprint {
-  const status = readFileSync("/proc/self/status", "utf8");
-  const number = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(status)?.[1]);
-  const children = readdirSync("/proc/self/task").map((task) => {
-    try {
-      return readFileSync(`/proc/self/task/${task}/children`, "utf8").trim();
-    } catch {
-      return ""; // a thread that ended meanwhile
-    }
-  });
-  return {
-    descriptors: readdirSync("/proc/self/fd").length,
-    threads: number("Threads"),
-    children: children.filter((ids) => ids !== "").flatMap((ids) => ids.split(" ")).length,
-    residentMib: number("RssAnon") / 1024,
-    arenaMib: arenaMib(),
-  };
 }

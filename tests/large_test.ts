@@ -3,7 +3,7 @@
 import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
-import { arenaMib } from "./faults.ts";
+import { arenaMib } from "./footprint.ts";
 import * as work from "./fixtures/queue_large.ts";
 import { eachMethod } from "./harness.ts";
 import { collectGarbage, collects } from "./shared.ts";

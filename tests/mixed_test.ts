@@ -1,5 +1,5 @@
 /** Locks, values, arrays and the rest shared by processes on Node, Deno and Bun at once. */
-// run: on=node26,bun,deno with=off,no-ffi from=sources
+// run: on=node26,bun,deno with=off,no-ffi
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/mixed.ts";

@@ -7,7 +7,7 @@
  */
 
 // The algorithm is the same everywhere.
-// run: on=node26
+// run: on=node26 from=sources
 
 import process from "node:process";
 import { assert } from "chai";

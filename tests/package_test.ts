@@ -1,4 +1,4 @@
-// run: on=deno with=
+// run: on=deno with= from=sources
 /** The npm package as its users have it: built, packed, installed in an empty project, and run from there on every runtime. */
 
 import process from "node:process";

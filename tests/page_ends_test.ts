@@ -1,4 +1,4 @@
-// run: on=node26 with=
+// run: on=node26 with= from=sources
 /** Pages of Chromium that are reloaded or closed in the middle of anything, and workers that are terminated there behind the library's back: every promise of the others settles, and no worker is left. */
 import { existsSync } from "node:fs";
 import process from "node:process";

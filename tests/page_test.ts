@@ -1,4 +1,4 @@
-// run: on=node26 with=
+// run: on=node26 with= from=sources
 /** The page of examples/browser in Chromium: it draws with all workers, isolated or not, and obeys mouse, touch and keyboard. */
 import { existsSync } from "node:fs";
 import process from "node:process";

@@ -1,5 +1,5 @@
 /** Threads that end inside the shared memory, or use it after their end, by the library's own parts: through the public interface that takes a moment that no test can hit. */
-// run: on=node26,deno,bun
+// run: on=node26,deno,bun from=sources
 import { assert } from "chai";
 import { Arena } from "../src/arena.ts";
 import { ArenaHome } from "../src/arena_home.ts";

@@ -1,11 +1,9 @@
 /** What becomes of a pool's tasks when something goes wrong: every result settles, whatever a task does. */
-// run: from=sources
 import process from "node:process";
 import { assert } from "chai";
 import * as mp from "../mod.ts";
 import * as work from "./fixtures/pool.ts";
 import { eachMethod, test } from "./harness.ts";
-import { usedMib } from "./faults.ts";
 import { kill, withPool } from "./pools.ts";
 import { collectGarbage, collects } from "./shared.ts";
 import { fails, isPending, until } from "./timing.ts";
@@ -327,19 +325,6 @@ eachMethod("what a task leaves open keeps no worker that is to end", async (ctx)
   assert.equal(await executor.submit(work.leaveOpen, 1), 1);
   await executor.shutdown();
 }, { methods: OWN });
-
-eachMethod("a pool that is closed gives its memory back, whether or not anybody joins it", async (ctx) => {
-  const before = usedMib();
-  for (let i = 0; i < 5; i++) {
-    const pool = new ctx.Pool(1);
-    assert.equal(await pool.apply(work.square, [3]), 9);
-    pool.close();
-    const executor = new mp.ProcessPoolExecutor({ maxWorkers: 1, startMethod: ctx.getStartMethod()! });
-    assert.equal(await executor.submit(work.square, 3), 9);
-    void executor.shutdown({ wait: false });
-  }
-  await until("given back", () => usedMib() <= before);
-}, { methods: ["process"], needs: (can) => can.sharedMemory.process ? null : can.reasons["sharedMemory.process"] });
 
 eachMethod("tasks that were given up keep nothing of what they were to be given", (ctx) =>
   withPool(ctx, 1, async (pool) => {

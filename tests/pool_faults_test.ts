@@ -2,7 +2,7 @@
 // run: on=node26,deno,bun,chromium with=
 import { existsSync } from "node:fs";
 import { assert } from "chai";
-import { footprint } from "./faults.ts";
+import { footprint } from "./footprint.ts";
 import { eachMethod, standardModules } from "./harness.ts";
 import { injectPool } from "./pool_faults.ts";
 import { answersAtOnce, until } from "./timing.ts";

@@ -1,5 +1,5 @@
 /** One of four participants is killed at random moments while all use a lock, a semaphore, a condition and so on: the others go on, and what must hold does. */
-// run: on=node26,deno,bun,chromium with= from=sources
+// run: on=node26,deno,bun,chromium with=
 import { type Cast, inject } from "./faults.ts";
 import { eachMethod } from "./harness.ts";
 import { SYNC_SCENARIOS } from "./sync_faults.ts";
