@@ -14,8 +14,8 @@
 import { findRuntimes, ROOT, type Runtime, RUNTIME_NAMES, WEB_NAMES } from "./runtimes.ts";
 import { stageTests } from "./stage_tests.ts";
 import { endPrograms, type Outcome, type Program, runProgram, title, type Variant } from "./test_program.ts";
-/** One more than there are processors in CI: tests also wait for times to pass. */
-const AT_ONCE = 3;
+/** Twice as many as there are processors in CI: tests also wait for times to pass, and for each other. */
+const AT_ONCE = 4;
 const ALL_NAMES = [...RUNTIME_NAMES, ...WEB_NAMES];
 const PLAIN: Variant = { name: "" };
 /** Everything but foreign functions, on which shared memory rests. */
