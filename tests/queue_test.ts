@@ -112,8 +112,11 @@ eachMethod("waiting puts give up in time, each by itself, and leave nothing behi
   const queue = new ctx.Queue<string>(1);
   await queue.put("first");
   const abort = new AbortController();
-  const aborted = queue.put("aborted", { signal: abort.signal }), late = queue.put("late", { timeout: T }), kept = queue.put("kept");
-  const failed = [fails(() => aborted, RangeError), fails(() => late, mp.Full, [T - 5, T + SOON])];
+  const failed = [
+    fails(() => queue.put("aborted", { signal: abort.signal }), RangeError),
+    fails(() => queue.put("late", { timeout: T }), mp.Full, [T - 5, T + SOON]),
+  ];
+  const kept = queue.put("kept");
   abort.abort(new RangeError("enough"));
   await Promise.all(failed);
   assert.isTrue(await isPending(kept));
