@@ -416,6 +416,32 @@ test("values as deep as memory allows arrive", () => {
   }
 });
 
+test("a class's codec that is given what it lies in has an object of that class", () => {
+  class Owner {}
+  class Owned {
+    readonly owner: object;
+    readonly seen: unknown[];
+    constructor(owner: object) {
+      this.owner = owner;
+      this.seen = [owner instanceof Owner, owner instanceof Object, String(owner)];
+    }
+  }
+  registerClass(meta, Owner);
+  registerClass(meta, Owned, { encode: ({ owner }) => owner, decode: (owner) => new Owned(owner as object) });
+  // Records and dictionaries.
+  for (const count of [1, 64, 65, 1000]) {
+    for (const owner of [new Owner(), {}] as Record<string, unknown>[]) {
+      Object.defineProperty(owner, "__proto__", { value: 1, enumerable: true, configurable: true, writable: true });
+      for (let i = 0; i < count; i++) owner[`key ${i}`] = i;
+      owner.owned = new Owned(owner);
+      const copy = round(owner), { owned } = copy as { owned: Owned };
+      assert(owned.owner === copy);
+      assert.deepEqual(owned.seen, [owner instanceof Owner, true, "[object Object]"], `${count} keys`);
+      assert.deepEqual(Object.keys(copy), Object.keys(owner));
+    }
+  }
+});
+
 test("what the stack does not take is a DataCloneError on both sides", () => {
   class Link {
     next: unknown;
