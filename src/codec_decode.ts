@@ -451,6 +451,14 @@ function readShortAscii(length: number): string {
 }
 
 function readLongString(kind: number): string {
+  try {
+    return readText(kind);
+  } catch (error) {
+    throw error instanceof DataCloneError || isStackOverflow(error) ? error : malformed("a text is longer than this engine's");
+  }
+}
+
+function readText(kind: number): string {
   const length = readLength();
   if (kind === ASCII && length <= LOOP_CHARACTERS) return readShortAscii(length);
   if (kind === UTF16) return readUtf16(length);
