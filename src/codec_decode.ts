@@ -57,6 +57,8 @@ const EMPTY = new Uint8Array(0);
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 /** Strings up to here are made from their character codes; beyond, a call into the engine is cheaper. */
 const LOOP_CHARACTERS = 48;
+/** Down to here arrays have room for all that they say; deeper ones for so many elements at first. */
+const ROOMY_DEPTH = 8, DEEP_ROOM = 1024;
 const { fromCharCode } = String;
 /** Made when it is needed first, as `host.ts` wants. */
 let utf8: InstanceType<typeof TextDecoder> | undefined;
@@ -593,9 +595,9 @@ function readShaped(index: number, target: object | null): object {
 }
 
 function readArray(length: number): unknown[] {
-  // Every element takes a byte at least.
+  // Every element takes a byte at least; but arrays in arrays in arrays may each claim all the bytes that are there.
   need(length);
-  return readElements(number(new Array(length)), length);
+  return readElements(number(new Array(depth > ROOMY_DEPTH ? Math.min(length, DEEP_ROOM) : length)), length);
 }
 
 function readElements(array: unknown[], length: number): unknown[] {

@@ -657,6 +657,16 @@ test("an object that changes while it is read arrives without what went away", (
   same({ a: 1, c: 3 }, round(value));
 });
 
+test("arrays in arrays that all claim what is there take no memory for it", () => {
+  const bytes = new Uint8Array(2 ** 20);
+  bytes[0] = 0xb0;
+  for (let at = 1; at < 8000; at += 4) {
+    const length = bytes.length - 10_000;
+    bytes.set([0x90, length & 0x7f | 0x80, length >> 7 & 0x7f | 0x80, length >> 14], at);
+  }
+  expect(() => decode(bytes)).to.throw(errors.DataCloneError, "too deeply");
+}, { timeoutMs: 10_000 });
+
 test("garbage gives a value or an Error, soon, and touches nothing", () => {
   const check = (bytes: Uint8Array) => {
     try {
