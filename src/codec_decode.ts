@@ -57,6 +57,8 @@ const EMPTY = new Uint8Array(0);
 const NO_BUFFERS: readonly ArrayBuffer[] = [];
 /** Strings up to here are made from their character codes; beyond, a call into the engine is cheaper. */
 const LOOP_CHARACTERS = 48;
+/** Down to here arrays have room for all that they say; deeper ones for so many elements at first. */
+const ROOMY_DEPTH = 8, DEEP_ROOM = 1024;
 const { fromCharCode } = String;
 /** Made when it is needed first, as `host.ts` wants. */
 let utf8: InstanceType<typeof TextDecoder> | undefined;
@@ -451,6 +453,14 @@ function readShortAscii(length: number): string {
 }
 
 function readLongString(kind: number): string {
+  try {
+    return readText(kind);
+  } catch (error) {
+    throw error instanceof DataCloneError || isStackOverflow(error) ? error : malformed("a text is longer than this engine's");
+  }
+}
+
+function readText(kind: number): string {
   const length = readLength();
   if (kind === ASCII && length <= LOOP_CHARACTERS) return readShortAscii(length);
   if (kind === UTF16) return readUtf16(length);
@@ -526,14 +536,21 @@ function readTagged(byte: number, target: object | null): object {
 function readDictionary(target: object): object {
   const prototype = Object.getPrototypeOf(target);
   // Meanwhile it inherits nothing that assignment would meet, and V8 makes it a table at once: a sixth of the time of defining properties.
-  Object.setPrototypeOf(target, null);
+  // Unless a class's codec in it may be given it.
+  const isBare = !hasRefs;
+  if (isBare) Object.setPrototypeOf(target, null);
   for (let count = readUint32(); count > 0; count--) {
     const key = readValue();
     if (typeof key !== "string") throw malformed("a key is not a string");
-    if (p < end && src[p] === ABSENT) p++;
-    else (target as Record<string, unknown>)[key] = readValue();
+    if (p < end && src[p] === ABSENT) {
+      p++;
+      continue;
+    }
+    const value = readValue();
+    if (!isBare && key in target) define(target, key, value);
+    else (target as Record<string, unknown>)[key] = value;
   }
-  return Object.setPrototypeOf(target, prototype);
+  return isBare ? Object.setPrototypeOf(target, prototype) : target;
 }
 
 function readNewShape(): number {
@@ -578,9 +595,9 @@ function readShaped(index: number, target: object | null): object {
 }
 
 function readArray(length: number): unknown[] {
-  // Every element takes a byte at least.
+  // Every element takes a byte at least; but arrays in arrays in arrays may each claim all the bytes that are there.
   need(length);
-  return readElements(number(new Array(length)), length);
+  return readElements(number(new Array(depth > ROOMY_DEPTH ? Math.min(length, DEEP_ROOM) : length)), length);
 }
 
 function readElements(array: unknown[], length: number): unknown[] {

@@ -195,15 +195,20 @@ export class Messages implements MessagesLike {
   /** Waits for one, and gets as many more as are there, up to `max` together. */
   async getMany(max: number, options: WaitOptions | undefined, onEmpty: () => never): Promise<unknown[]> {
     const values: unknown[] = [await this.get(options, onEmpty)];
-    // Closed meanwhile, its memory may be gone; and what somebody takes who has left is lost.
-    if (max === 1 || this.#isClosed || this.me.isGone) return values;
-    this.ring.tryGetMany(max - 1, (...message) => {
+    const take: Take<void> = (...message) => {
       try {
         values.push(this.#take(...message));
       } catch (error) {
         this.#unreadable.push(error);
       }
-    });
+    };
+    for (let left = max - 1; left > 0;) {
+      // Closed meanwhile, by a class's codec say, its memory may be another's; and what somebody takes who has left is lost.
+      if (this.#isClosed || this.me.isGone) break;
+      const count = this.ring.tryGetMany(left, take);
+      if (count === 0) break;
+      left -= count;
+    }
     return values;
   }
 

@@ -112,7 +112,8 @@ export class Parker extends Doorbells {
     if (slot !== this.slot || this.#isDetached) return super.ring(slot, isDeath);
     Atomics.add(this.#head, this.#at + L.SLOT_BELL, 1);
     const wasAsleep = Atomics.and(this.#head, this.#at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP) & L.ASLEEP_LOOP;
-    if (wasAsleep !== 0) queueMicrotask(() => this.tasks.onRing());
+    this.tasks.ownRings++;
+    if (wasAsleep !== 0 || isDeath) queueMicrotask(() => this.tasks.onRing());
     return true;
   }
 

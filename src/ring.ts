@@ -270,20 +270,21 @@ export class Ring {
     }
   }
 
-  /** Takes up to `max` messages. @param take As for {@linkcode Ring.tryGet}; called for each, in order; must not throw, or the others would be lost. */
-  tryGetMany(max: number, take: Take<void>): void {
+  /**
+   * Takes some of up to `max` messages: as many as are looked at together.
+   *
+   * @param take As for {@linkcode Ring.tryGet}; called for each, in order; must not throw, or the others would be lost.
+   * @return How many; 0 if there is none.
+   */
+  tryGetMany(max: number, take: Take<void>): number {
     const scratch = borrowScratch();
     const parker = this.#me.parker;
     parker.begin();
     try {
-      for (let left = max; left > 0;) {
-        const all = this.#takeMany(left, scratch);
-        if (all.length === 0) return;
-        left -= all.length;
-        if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
-        for (const taken of all) this.#hand(taken, scratch, take);
-        scratch.used = 0;
-      }
+      const all = this.#takeMany(max, scratch);
+      if (this.maxsize > 0 || this.capacity > 0) this.#wake(this.notFull, all.length);
+      for (const taken of all) this.#hand(taken, scratch, take);
+      return all.length;
     } finally {
       giveBackScratch(scratch);
       parker.end();

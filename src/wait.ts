@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { startClock } from "./clock.ts";
+import { nextTurn, startClock } from "./clock.ts";
 import { HANDLE, type Shareable } from "./codec.ts";
 import { AbortController, AbortSignal, setTimeout } from "./host.ts";
 import type { Connection } from "./pipe.ts";
@@ -15,6 +15,10 @@ import { shown } from "./options.ts";
 /** What can be waited for: connections and queues to receive from, processes and their sentinels to end, any promises to settle. */
 // deno-lint-ignore no-explicit-any -- whatever is in them
 export type Waitable = Connection | Queue<any> | JoinableQueue<any> | SimpleQueue<any> | Process<any> | PromiseLike<unknown>;
+
+/** Of so many waits, one gives the event loop a turn: who waits again and again for what is always ready would else never see a timer's promise settle. */
+const WAITS_A_TURN = 64;
+let waits = 0;
 
 /**
  * Waits until at least one of these is ready. Takes nothing from any of them.
@@ -53,6 +57,15 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
     await settledTell();
   };
   const releases: (() => void)[] = [];
+  // What lies in another process may not answer for long: that is not waited for either.
+  const stop = signal === undefined ? null : Promise.withResolvers<never>();
+  const unlessAborted = <R>(promise: Promise<R>) => stop === null ? promise : Promise.race([promise, stop.promise]);
+  if (stop !== null) {
+    const abort = () => stop.reject(signal!.reason);
+    stop.promise.catch(() => {});
+    signal!.addEventListener("abort", abort);
+    releases.push(() => signal!.removeEventListener("abort", abort));
+  }
   try {
     for (const [thing, end] of ends) {
       // A process has it, and its sentinel.
@@ -60,24 +73,24 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
       if (release !== undefined) releases.push(release);
       Promise.resolve(end).then(() => tell(thing), () => tell(thing));
     }
-    await look();
+    if (++waits % WAITS_A_TURN === 0) await nextTurn();
+    await unlessAborted(look());
     signal?.throwIfAborted();
     if (ready.size === 0) {
       if (timeout !== undefined && timeout <= 0) await turn();
       else {
         const over = new AbortController();
         releases.push(() => over.abort());
-        signal?.addEventListener("abort", () => first.reject(signal.reason), { signal: over.signal });
         const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
         for (const thing of pollable) thing.poll({ timeout: Infinity, signal: outside }).then(() => tell(thing), first.reject);
         if (timeout !== undefined && timeout !== Infinity) {
           const clock = startClock(timeout, first.resolve);
           releases.push(() => clock.stop());
         }
-        await first.promise;
+        await unlessAborted(first.promise);
       }
       // Others may be ready meanwhile.
-      await look();
+      await unlessAborted(look());
     }
     return list.filter((thing) => ready.has(thing));
   } finally {

@@ -22,6 +22,8 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
   readonly keepsAlive: boolean;
   readonly since: number;
+  /** {@linkcode WaitingTasks.ownRings} then. */
+  readonly ownRings: number;
   /** Stops its clock and its listening to a signal. */
   cleanUp(): void;
   /** Whether its attempt is being made: what users write may run in it, and end this very wait. */
@@ -72,6 +74,8 @@ export class WaitingTasks {
   #isDetached = false;
   /** Whether the participant stands for a process elsewhere: then what it waits for does not keep this program alive. */
   isGuest = false;
+  /** How often this participant has rung its own bell: whoever spins here only keeps those from it who do that. */
+  ownRings = 0;
 
   constructor(host: TasksHost) {
     this.#host = host;
@@ -123,6 +127,7 @@ export class WaitingTasks {
         reject,
         keepsAlive,
         since,
+        ownRings: this.ownRings,
         cleanUp() {
           scope.delete(cancel);
           lift();
@@ -248,7 +253,7 @@ export class WaitingTasks {
     try {
       const result = waiter.what.attempt(lookHard);
       if (result === PENDING) return null;
-      if (waiter.what.isBackground !== true) this.#host.spinner.learn(waiter.what, waiter.since);
+      if (waiter.what.isBackground !== true && waiter.ownRings === this.ownRings) this.#host.spinner.learn(waiter.what, waiter.since);
       return () => waiter.resolve(result);
     } catch (error) {
       return () => waiter.reject(error);

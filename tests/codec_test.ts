@@ -416,6 +416,38 @@ test("values as deep as memory allows arrive", () => {
   }
 });
 
+test("a class's codec that is given what it lies in has an object of that class", () => {
+  class Owner {}
+  class Owned {
+    readonly owner: object;
+    readonly seen: unknown[];
+    constructor(owner: object) {
+      this.owner = owner;
+      this.seen = [owner instanceof Owner, owner instanceof Object, String(owner)];
+    }
+  }
+  registerClass(meta, Owner);
+  registerClass(meta, Owned, { encode: ({ owner }) => owner, decode: (owner) => new Owned(owner as object) });
+  // Records and dictionaries.
+  for (const count of [1, 64, 65, 1000]) {
+    for (const owner of [new Owner(), {}] as Record<string, unknown>[]) {
+      Object.defineProperty(owner, "__proto__", { value: 1, enumerable: true, configurable: true, writable: true });
+      for (let i = 0; i < count; i++) owner[`key ${i}`] = i;
+      owner.owned = new Owned(owner);
+      const copy = round(owner), { owned } = copy as { owned: Owned };
+      assert(owned.owner === copy);
+      assert.deepEqual(owned.seen, [owner instanceof Owner, true, "[object Object]"], `${count} keys`);
+      assert.deepEqual(Object.keys(copy), Object.keys(owner));
+    }
+  }
+});
+
+test("a text that is too long for the engine is a DataCloneError", () => {
+  const bytes = new Uint8Array(2 ** 29 + 7);
+  bytes.set([0xb0, 0x8a, 0x80, 0x80, 0x80, 0x80, 0x02]); // 2 ** 29 zeros
+  expect(() => decode(bytes)).to.throw(errors.DataCloneError, "longer than this engine's");
+}, { needs: () => process.versions.bun || process.versions.deno ? "of Node, where that takes no memory" : standardModules() });
+
 test("what the stack does not take is a DataCloneError on both sides", () => {
   class Link {
     next: unknown;
@@ -624,6 +656,16 @@ test("an object that changes while it is read arrives without what went away", (
   };
   same({ a: 1, c: 3 }, round(value));
 });
+
+test("arrays in arrays that all claim what is there take no memory for it", () => {
+  const bytes = new Uint8Array(2 ** 20);
+  bytes[0] = 0xb0;
+  for (let at = 1; at < 8000; at += 4) {
+    const length = bytes.length - 10_000;
+    bytes.set([0x90, length & 0x7f | 0x80, length >> 7 & 0x7f | 0x80, length >> 14], at);
+  }
+  expect(() => decode(bytes)).to.throw(errors.DataCloneError, "too deeply");
+}, { timeoutMs: 10_000 });
 
 test("garbage gives a value or an Error, soon, and touches nothing", () => {
   const check = (bytes: Uint8Array) => {

@@ -10,10 +10,13 @@ import { enter } from "../src/monitor.ts";
 import { PENDING } from "../src/attempt.ts";
 import { Stopped } from "../src/gate.ts";
 import { Participant } from "../src/participant.ts";
-import { JoinableQueue } from "../src/queue.ts";
+import { JoinableQueue, Queue } from "../src/queue.ts";
 import { Ring } from "../src/ring.ts";
 import { BoundedSemaphore } from "../src/semaphore.ts";
+import { unregister } from "../src/wait_set.ts";
+import { LOOK_MS } from "../src/waiting_tasks.ts";
 import { test } from "./harness.ts";
+import { sleep, took } from "./timing.ts";
 
 /** A parent and its thread, where the kernel cannot be asked for threads: in a browser. */
 function family() {
@@ -57,4 +60,24 @@ test("a thread that goes on after its end was told says no more of its items", (
   assert.isFalse(ringOf(queue).isAllDone);
   bury(parent, child, true);
   assert.equal(ringOf(queue).abandoned, 1);
+});
+
+test("a death has who tells of it look too, though it does not seem to sleep", async () => {
+  const { parent, child, home } = family();
+  const queue = new Queue<number>(undefined, home), { notEmpty } = ringOf(queue), { head } = parent.arena;
+  const slot = parent.ident & L.IDENT_SLOT_MASK, at = parent.arena.slot(slot);
+  const got = queue.get();
+  await sleep(LOOK_MS + 20); // so that the next look is far
+  // What the child does if it ends right before it wakes the parent.
+  unregister(notEmpty.words, notEmpty.at, slot);
+  Atomics.add(head, at + L.SLOT_BELL, 1);
+  Atomics.and(head, at + L.SLOT_ASLEEP, ~L.ASLEEP_LOOP);
+  queue.putNowait(1);
+  assert.isBelow(
+    await took(async () => {
+      bury(parent, child, true);
+      assert.equal(await got, 1);
+    }),
+    LOOK_MS / 2,
+  );
 });

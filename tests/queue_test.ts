@@ -250,6 +250,42 @@ eachMethod("several are put and got at once, in order", async (ctx) => {
   assert.equal(await child.join(), 0);
 });
 
+/** What an item does when it is decoded, in the middle of others. */
+class Doing {
+  static do: (index: number) => void;
+  readonly index: number;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+mp.registerClass({ url: "test:queue" }, Doing, {
+  encode: ({ index }) => index,
+  decode(index) {
+    Doing.do(index as number);
+    return new Doing(index as number);
+  },
+});
+
+eachMethod("who closes a queue while several are got of it gets nothing of others", async (ctx) => {
+  const others: mp.Queue<string>[] = [], put: Promise<void>[] = [];
+  const queue = new ctx.Queue<Doing>();
+  Doing.do = (index) => {
+    if (index !== 5) return;
+    queue.close();
+    for (let i = 0; i < 40; i++) {
+      const other = new ctx.Queue<string>();
+      others.push(other);
+      for (let k = 0; k < 300; k++) put.push(other.put(`other's ${k}`));
+    }
+  };
+  await queue.putMany(Array.from({ length: 1000 }, (_, i) => new Doing(i)));
+  const got = await queue.getMany(1000);
+  for (const [i, one] of got.entries()) assert.equal(one.index, i);
+  await Promise.all(put);
+  for (const other of others) assert.deepEqual(await other.getMany(1000), Array.from({ length: 300 }, (_, k) => `other's ${k}`));
+});
+
 eachMethod("of several, those beyond the limit wait or are refused", async (ctx) => {
   const queue = new ctx.Queue<number>(2);
   await fails(() => queue.putMany([1, 2, 3, 4], { timeout: T }), mp.Full, [T, T + SOON]);

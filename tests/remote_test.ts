@@ -341,3 +341,13 @@ for (const runtime of ["node", "deno", "bun"] as const) {
           : null),
   });
 }
+
+test("a wait is aborted though the process that has the queue does not answer", async () => {
+  const queue = new context.Queue<null>(), told = new context.Queue<number>();
+  const one = new context.Process({ target: child.waitAborted, args: [queue, told] }).start();
+  await told.get();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+  assert.isBelow(await told.get(), 2000);
+  assert.equal(await one.join(), 0);
+});

@@ -116,3 +116,12 @@ test("promises are ready when they are settled, either way", async () => {
   const late = new Promise((resolve) => setTimeout(resolve, 30, 7));
   assert.deepEqual(await mp.wait([never, late, late]), [late, late]);
 });
+
+eachMethod("who waits again and again for what is always ready sees timers too", async (ctx) => {
+  const queue = new ctx.Queue<number>();
+  await queue.put(1);
+  for (const options of [{}, { timeout: 0 }]) {
+    const late = new Promise((resolve) => setTimeout(resolve, 20)), end = performance.now() + 10_000;
+    while (!(await mp.wait([queue, late], options)).includes(late)) assert.isBelow(performance.now(), end, "timers have no turn");
+  }
+});
