@@ -52,7 +52,7 @@ test("pools, queues, processes, pipes, locks and executors run in a plain contex
     exitcode: 0,
     empty: noTimers,
     look: "Empty: The queue is empty",
-    waits: 2,
+    waits: 1,
     pipe: 42,
     joined: 0,
     balance: [0, 0, 0, 30],

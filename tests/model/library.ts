@@ -294,6 +294,7 @@ const REPLACEMENTS = {
     construct: (real, args) => args[0] === BUFFER ? bytesFrom(args[1], args[2]) : Reflect.construct(real, args),
   }),
   Promise: Promised,
+  queueMicrotask: (task: () => void) => void Run.active!.microtasks.push(task),
   performance: { now: () => Run.active!.clock },
   setTimeout(run: () => void, ms: number): unknown {
     const timer = { due: Run.active!.clock + ms, run };
