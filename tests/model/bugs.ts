@@ -101,6 +101,11 @@ export const BUGS: readonly Bug[] = [
     in: "one waits twice, one may die",
   },
   {
+    name: "who rings itself does not look",
+    edits: [change("park", "if (wasAsleep !== 0 || isDeath) queueMicrotask(() => this.tasks.onRing());")],
+    in: "a thread waits for the same as its task",
+  },
+  {
     name: "the bell is changed after looking whether its owner sleeps",
     edits: [
       change("doorbells", "Atomics.add(head, at + L.SLOT_BELL, 1);"),
