@@ -27,6 +27,7 @@ export const TITLES: Readonly<Record<string, string>> = {
   M2: "M2 Pool, 50,000 tasks that do nothing, submitted one by one, awaited together (tasks/s, more is better)",
   M3: "M3 Pool, a lazy map in any order, one item a task (items/s, more is better)",
   M4: "M4 Pool, one task that does nothing, there and back (µs, less is better)",
+  "M4 rare": "M4 Pool, one such task every 5 ms, there and back (µs, less is better)",
   M5: "M5 Pool, a picture of the Mandelbrot set, 2000 × 2000, into a shared array (ms, less is better)",
   "M5 primes": "M5 Pool, counting the primes below 5,000,000 (ms, less is better)",
   E1: "E1 Event loop of a program whose workers keep all processors busy, lateness of timers, 99th of 100 (ms, less is better)",
