@@ -51,6 +51,8 @@ export const NOTES: Readonly<Record<string, string>> = {
   M3: "Aimed at: 10 × CPython. The consumer takes each result as it is there; those of short calls are up to a thousand ahead of it.",
   M4:
     'Aimed at: with `idle: "block"` a third of the best other pool and an eighth of CPython; else two thirds of that pool. The system runs both sides on one processor mostly, where they give way to each other: two switches, and some 8 µs of work on both sides together, 1 of which notes where the task was submitted. Kept on two processors they were slower (14 – 17 µs on Node, 31 – 36 on Bun, beside 12 – 16): who sleeps there has to be woken. Which of both it is makes the spread of each line. Threads of Node have no foreign functions (one that is terminated while it loads them takes the program along), so they cannot give way, and are woken by `Atomics.waitAsync`.',
+  "M4 rare":
+    "No aim is set. Both sides are asleep, engines have not compiled what ran some hundred times, and caches have lost it: each step takes several times as long as above, and here more is written in JavaScript than where the engine's own messages carry the task, so it is half as fast as those.",
   M5:
     "Aimed at: 1.9 × the serial loop. Two bare processes of the runtime's own, each with its share dealt out beforehand, show what the machine allows: the engines' own threads, which compile and collect, share the two processors with them.",
   "M5 primes": "Aimed at: 1.9 × the serial loop; see above.",
