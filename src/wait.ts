@@ -52,20 +52,15 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
     ready.add(thing);
     first.resolve();
   };
+  const releases: (() => void)[] = [];
+  // What lies in another process may not answer for long: that is not waited for when the time is up, or the signal aborted.
+  const over = Promise.withResolvers<void>();
+  over.promise.catch(() => {});
   const look = async () => {
-    await Promise.all(pollable.map(async (thing) => await thing.poll({ timeout: 0 }) && tell(thing)));
+    const polls = pollable.map(async (thing) => await thing.poll({ timeout: 0 }) && tell(thing));
+    await Promise.race([Promise.all(polls), over.promise]);
     await settledTell();
   };
-  const releases: (() => void)[] = [];
-  // What lies in another process may not answer for long: that is not waited for either.
-  const stop = signal === undefined ? null : Promise.withResolvers<never>();
-  const unlessAborted = <R>(promise: Promise<R>) => stop === null ? promise : Promise.race([promise, stop.promise]);
-  if (stop !== null) {
-    const abort = () => stop.reject(signal!.reason);
-    stop.promise.catch(() => {});
-    signal!.addEventListener("abort", abort);
-    releases.push(() => signal!.removeEventListener("abort", abort));
-  }
   try {
     for (const [thing, end] of ends) {
       // A process has it, and its sentinel.
@@ -73,24 +68,29 @@ export async function wait<T extends Waitable>(things: Iterable<T>, options: Wai
       if (release !== undefined) releases.push(release);
       Promise.resolve(end).then(() => tell(thing), () => tell(thing));
     }
+    if (signal !== undefined) {
+      const abort = () => over.reject(signal.reason);
+      signal.addEventListener("abort", abort);
+      releases.push(() => signal.removeEventListener("abort", abort));
+    }
+    if (timeout !== undefined && timeout > 0 && timeout !== Infinity) {
+      const clock = startClock(timeout, over.resolve);
+      releases.push(() => clock.stop());
+    }
     if (++waits % WAITS_A_TURN === 0) await nextTurn();
-    await unlessAborted(look());
+    await look();
     signal?.throwIfAborted();
     if (ready.size === 0) {
       if (timeout !== undefined && timeout <= 0) await turn();
       else {
-        const over = new AbortController();
-        releases.push(() => over.abort());
-        const outside = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+        const done = new AbortController();
+        releases.push(() => done.abort());
+        const outside = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
         for (const thing of pollable) thing.poll({ timeout: Infinity, signal: outside }).then(() => tell(thing), first.reject);
-        if (timeout !== undefined && timeout !== Infinity) {
-          const clock = startClock(timeout, first.resolve);
-          releases.push(() => clock.stop());
-        }
-        await unlessAborted(first.promise);
+        await Promise.race([first.promise, over.promise]);
       }
       // Others may be ready meanwhile.
-      await unlessAborted(look());
+      await look();
     }
     return list.filter((thing) => ready.has(thing));
   } finally {

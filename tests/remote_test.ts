@@ -342,12 +342,14 @@ for (const runtime of ["node", "deno", "bun"] as const) {
   });
 }
 
-test("a wait is aborted though the process that has the queue does not answer", async () => {
-  const queue = new context.Queue<null>(), told = new context.Queue<number>();
-  const one = new context.Process({ target: child.waitAborted, args: [queue, told] }).start();
-  await told.get();
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
-  assert.isBelow(await told.get(), 2000);
-  assert.equal(await one.join(), 0);
-});
+for (const isAborted of [true, false]) {
+  test(`a wait ${isAborted ? "is aborted" : "ends in time"} though the process that has the queue does not answer`, async () => {
+    const queue = new context.Queue<null>(), told = new context.Queue<number>();
+    const one = new context.Process({ target: child.waitGivenUp, args: [queue, told, isAborted] }).start();
+    await told.get();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+    assert.isBelow(await told.get(), 2000);
+    assert.equal(await one.join(), 0);
+  });
+}
