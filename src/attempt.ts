@@ -20,7 +20,7 @@ export interface Attempt<T> {
   readonly isOutOfOrder?: boolean;
   /** How long to spin for it, in milliseconds. By default as long as most things take that come at once. */
   readonly spinMs?: number;
-  /** Whether the next ring is for this participant while it spins: that wakes nobody who sleeps. Who sleeps waits the longer. */
+  /** Whether the next ring is for whoever waits for it last: while that one spins nobody needs to be woken, and later it is still warm. Those that sleep wait the longer. */
   readonly goesFirst?: boolean;
   /** Whether it is always there, and no reason for others not to spin. */
   readonly isBackground?: boolean;

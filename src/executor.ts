@@ -12,7 +12,7 @@ import { PoolCore } from "./pool_core.ts";
 import { ImapIterator, lengthOf } from "./pool_imap.ts";
 import { checkWorkers, POOL, type PoolOptions, TIME, WHOLE } from "./pool_options.ts";
 import { OK } from "./pool_record.ts";
-import { Task } from "./pool_task.ts";
+import { type Job, Task } from "./pool_task.ts";
 import { printAs } from "./printed.ts";
 import type { Target } from "./process.ts";
 import type { ArgumentsOf, ResultOf, Source, Sources } from "./signature.ts";
@@ -94,22 +94,24 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
   submit(fn: Target, ...args: readonly unknown[]): Future {
     this.#check();
     const future = new Future();
-    const task: Task = new Task({
+    const job: Job = {
       fn,
       flags: 0,
       options: {},
       isPatient: false,
       isRest: false,
-      site: this.#core.site(),
+      site: null,
       settled: (_task, status, value) => {
         this.#futures.delete(task);
         future.settle(status === OK, value);
       },
-    }, 1);
+    };
+    const task = new Task(job, 1);
     this.#futures.set(task, future);
     future.submitted({ withdraw: (reason) => this.#core.withdraw(task, reason), isRunning: () => this.#core.isRunning(task) });
     try {
       this.#core.submit(task, args, "args");
+      job.site = this.#core.site(); // now that it is on its way
     } catch (error) {
       this.#futures.delete(task);
       throw error;

@@ -12,11 +12,12 @@ import type { Target } from "./process.ts";
 
 /** Starts a call. */
 export function startCall(core: PoolCore, fn: Target, args: readonly unknown[], options: TaskOptions | undefined): AsyncResult {
-  const call = new Call(core, fn, core.site());
+  const call = new Call(core, fn);
   try {
     if (!globalThis.Array.isArray(args)) throw new TypeError(`Cannot submit a task: args must be an array, it is ${shown(args)}`);
     call.options = taskOptions(options, TASK);
     core.submit(call.task, args, "args");
+    call.site = core.site(); // now that it is on its way
   } catch (error) {
     call.result.settle(false, error);
   }
@@ -29,15 +30,14 @@ class Call implements Job, ResultSource {
   readonly flags = 0;
   readonly isPatient = false;
   readonly isRest = false;
-  readonly site: Error | null;
+  site: Error | null = null;
   options: TaskOptions = NOTHING;
   readonly task: Task = new Task(this, 1);
   readonly result: AsyncResult = new AsyncResult(this);
 
-  constructor(core: PoolCore, fn: Target, site: Error | null) {
+  constructor(core: PoolCore, fn: Target) {
     this.#core = core;
     this.fn = fn;
-    this.site = site;
   }
 
   cancel(): boolean {

@@ -80,7 +80,7 @@ export class PoolCore implements CrewOwner, Listener {
   readonly #flow = new Flow();
   #isFlushing = false;
   #nextId = 1;
-  /** What the clock said when it was looked at last; 0 once others had a turn. */
+  /** What the clock said when it was looked at last; 0 once this turn is over. */
   #time = 0;
   #done = 0;
   #failed = 0;
@@ -180,6 +180,12 @@ export class PoolCore implements CrewOwner, Listener {
     task.state = WAITING;
     this.#functions.use(task.fn);
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) watch(task, this);
+    if (this.#mayGoAtOnce) this.#send([task]);
+    else this.#enqueue(task);
+    this.#flushSoon();
+  }
+
+  #enqueue(task: Task): void {
     const { highest } = this.#queue;
     this.#queue.add(task);
     if (task.priority > highest && this.#flow.isBehind(task.priority)) {
@@ -187,7 +193,12 @@ export class PoolCore implements CrewOwner, Listener {
       this.#isSorting = true;
     }
     if (this.#queue.size >= MOST_IN_RECORD && !this.#isFlushing && !this.#isSorting) this.#flush();
-    else this.#flushSoon();
+  }
+
+  /** Whether some worker has nothing to do: it is woken while this turn goes on. */
+  get #mayGoAtOnce(): boolean {
+    const { size, isRanked } = this.#queue;
+    return size === 0 && !isRanked && this.#flow.count < this.#crew.size && this.route.room > 0;
   }
 
   /** Whether too many tasks wait. */
@@ -198,9 +209,8 @@ export class PoolCore implements CrewOwner, Listener {
     return this.outstanding - this.size >= maxQueue;
   }
 
-  /** The time. Of many tasks that are submitted at once one in sixteen looks at the clock: it takes longer than much of the rest. */
+  /** The time, for a task that is being submitted. Of many one in sixteen looks at the clock: it takes longer than much of the rest. */
   #now(): number {
-    if (this.#time === 0) queueMicrotask(() => this.#time = 0);
     if (this.#time === 0 || (this.#nextId & 15) === 0) this.#time = performance.now();
     return this.#time;
   }
@@ -431,6 +441,7 @@ export class PoolCore implements CrewOwner, Listener {
     this.#willFlush = true;
     queueMicrotask(() => {
       this.#willFlush = this.#isSorting = false;
+      this.#time = 0;
       this.#flush();
     });
   }

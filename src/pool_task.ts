@@ -26,7 +26,7 @@ export interface Job {
   /** Whether what comes is more of what the pool has taken: a closed one goes on with that. */
   readonly isRest: boolean;
   /** Where it was submitted, if there was time to write that down. */
-  readonly site: Error | null;
+  site: Error | null;
   /** A task ended. @param status With a value, an error, or some of each. */
   settled(task: Task, status: number, value: unknown): void;
   /** A task said how far it is. */

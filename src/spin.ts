@@ -44,23 +44,21 @@ export class Spinner {
   }
 
   /** Tries for a moment, unless the last waits were longer than that. */
-  spin<T>({ words, at }: WaitSet, what: Attempt<T>): T | typeof PENDING {
+  spin<T>(set: WaitSet, what: Attempt<T>): T | typeof PENDING {
+    const { words, at } = set, goesFirst = what.goesFirst === true;
+    if (goesFirst) this.#goFirst(set);
     if (this.#pause > 0) {
       this.#pause--;
       return PENDING;
     }
     const { memory } = this.#arena;
     if (memory.kind === "local") return PENDING;
-    const goesFirst = what.goesFirst === true;
     let now = performance.now(), took = false, wasAway = false;
     const end = now + (what.spinMs ?? SPIN_MS);
     this.#gate.begin();
     this.#gate.beginLooking();
     try {
-      if (goesFirst) {
-        words[at + L.WAITSET_CURSOR] = this.#slot;
-        register(words, at, this.#slot);
-      }
+      if (goesFirst) register(words, at, this.#slot);
       for (let round = 0; now < end && round < MOST_ROUNDS; round++) {
         for (let i = 0; i < this.#patience; i++) {
           const result = what.attempt(false);
@@ -84,6 +82,13 @@ export class Spinner {
       this.#gate.end();
       this.#gate.endLooking();
     }
+  }
+
+  /** The next ring is for this participant, though others wait: what it needs for that is still in the caches, and compiled. */
+  #goFirst({ words, at }: WaitSet): void {
+    this.#gate.begin();
+    words[at + L.WAITSET_CURSOR] = this.#slot;
+    this.#gate.end();
   }
 
   /** Somebody got what it waited for: if it would have by spinning, but for the time that waking takes, the next may spin again. */
