@@ -1,8 +1,9 @@
 /**
  * Where a function comes from, on Node: V8's inspector knows the script and the place.
  *
- * The place comes without the debugger (about 1 ms the first time). To name its script takes a look at the stack, else a list of all
- * scripts: the profiler has one in 5 ms, the debugger, which hashes every text, in 40; so they are asked in that order, and remembered.
+ * The place comes without the debugger (about 1 ms the first time). To name its script takes a look at the stack, or at the few modules of a
+ * small program, else a list of all scripts: the profiler has one in 10 ms, the debugger, which hashes every text, in 40; so they are asked
+ * in that order, and remembered.
  *
  * @module
  */
@@ -99,7 +100,7 @@ function locate(fn: Function): Place | null {
     post("Runtime.releaseObject", { objectId });
     const place = properties?.internalProperties?.find((property) => property.name === "[[FunctionLocation]]")?.value?.value;
     if (place === undefined) return null;
-    const url = scriptUrl(place.scriptId, session, post);
+    const url = scriptUrl(place, fn, session, post);
     return url === "" || url === undefined ? null : { url, line: place.lineNumber, column: place.columnNumber };
   } catch {
     return null;
@@ -114,10 +115,16 @@ interface Location {
   columnNumber: number;
 }
 
-function scriptUrl(id: string, session: Session, post: <T>(method: string) => T | undefined): string | undefined {
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
+function scriptUrl(location: Location, fn: Function, session: Session, post: <T>(method: string) => T | undefined): string | undefined {
+  const { scriptId: id } = location;
   const remember = (script: { scriptId: string; url: string }) => scripts.set(script.scriptId, script.url);
   if (!scripts.has(id)) {
     for (const { scriptId, scriptName } of node.getBuiltinModule("node:util").getCallSites?.(60) ?? []) scripts.set(scriptId, scriptName);
+  }
+  if (!scripts.has(id)) {
+    const url = writtenIn(location, fn);
+    if (url !== null) scripts.set(id, url);
   }
   if (!scripts.has(id)) {
     post("Profiler.enable");
@@ -129,6 +136,39 @@ function scriptUrl(id: string, session: Session, post: <T>(method: string) => T 
     post("Debugger.enable");
   }
   return scripts.get(id);
+}
+
+/** So many modules are read for one that has the function. */
+const MOST_READ = 16;
+const IMPORTED = /\b(?:from|import|require)\b\s*\(?\s*["']([^"'\n]+)["']/g,
+  COMPUTED = /\b(?:import|require)\s*\((?!\s*(["'])[^"'\n]*\1\s*[,)])/;
+
+/** The module that has a function's very text at its very place, among those on the stack and what is imported from there on, but for packages; null if there is none or more than one, or there may be others. */
+// deno-lint-ignore ban-types -- any function at all, classes and natives included
+function writtenIn({ lineNumber, columnNumber }: Location, fn: Function): string | null {
+  const printed = Function.prototype.toString.call(fn), modules = new Map(modulesAround().map((module) => [module.url, module]));
+  let found: string | null = null;
+  for (const { url, text, open } of modules.values()) {
+    if (text === null) continue;
+    if (modules.size > MOST_READ || COMPUTED.test(text)) return null;
+    const at = offset(text, lineNumber, columnNumber);
+    if (at >= 0 && startsOf(at, printed).some((from) => isPrinted(text, from, printed))) {
+      if (found !== null) return null;
+      found = url;
+    }
+    for (const [, specifier] of text.matchAll(IMPORTED)) {
+      const imported = /^\.{0,2}\/|^file:/.test(specifier) ? open?.(specifier) : null;
+      if (imported) modules.set(imported.url, imported);
+    }
+  }
+  return found;
+}
+
+/** The modules on the call stack, and the main module. */
+function modulesAround(): ModuleText[] {
+  const urls = new Set(callers());
+  if (node.argv[1] !== undefined) urls.add(cleanUrl(node.argv[1]));
+  return [...urls].map((url) => moduleText(url, library));
 }
 
 /** Where in the text a line and column (both from 0) are; −1 if there is no such place. */
@@ -146,10 +186,25 @@ function offset(text: string, line: number, column: number): number {
 function standsAt(text: string, at: number, printed: string): boolean {
   if (at < 0) return false;
   if (/^class\b/.test(printed)) return true; // located at its name, or its constructor
-  // V8's place is that of the parameters, behind the name, if there is one.
-  const name = /^(?:async\b\s*)?(?:function\b\s*\*?\s*|\*\s*)?(?:[^\s(=]+\s*)?(?=\()/.exec(printed)?.[0] ?? "";
-  const first = /^[(]?[^\s,)=:(]*/.exec(printed.slice(name.length))![0];
-  return [at - name.length, at].some((from) => from >= 0 && text.startsWith(name + first, from)); // an async arrow is located at `async`
+  const head = headOf(printed), first = /^[(]?[^\s,)=:(]*/.exec(printed.slice(head.length))![0];
+  return startsOf(at, printed).some((from) => from >= 0 && text.startsWith(head + first, from));
+}
+
+/** What stands before a function's parameters, where V8's place of it is: its name, if it has one. */
+function headOf(printed: string): string {
+  return /^(?:async\b\s*)?(?:function\b\s*\*?\s*|\*\s*)?(?:[^\s(=]+\s*)?(?=\()/.exec(printed)?.[0] ?? "";
+}
+
+/** Where a function may begin that V8 locates there: an async arrow is located at `async`. */
+function startsOf(at: number, printed: string): number[] {
+  return [at - headOf(printed).length, at];
+}
+
+/** Whether a text has a function's at a place, all of it; types may be blank in the function's. */
+function isPrinted(text: string, from: number, printed: string): boolean {
+  if (from < 0) return false;
+  for (let i = 0; i < printed.length; i++) if (printed[i] !== text[from + i] && printed[i].trim() !== "") return false;
+  return true;
 }
 
 /** The place in the file, of a script that may have been made from it. */
@@ -176,11 +231,7 @@ function placeIn(text: string, script: string, place: Place, fn: Function): numb
 // deno-lint-ignore ban-types -- any function at all, classes and natives included
 export function origin(fn: Function): ModuleText[] {
   const place = locate(fn);
-  if (place === null || !/^(?:file:|\/|[a-z]:\\)/i.test(place.url)) {
-    const urls = new Set(callers());
-    if (node.argv[1] !== undefined) urls.add(cleanUrl(node.argv[1]));
-    return [...urls].map((url) => moduleText(url, library));
-  }
+  if (place === null || !/^(?:file:|\/|[a-z]:\\)/i.test(place.url)) return modulesAround();
   const url = cleanUrl(place.url);
   const base = moduleText(url, library);
   const commonJs = node.getBuiltinModule("node:module")._cache[filePath(url)];

@@ -22,7 +22,7 @@ export interface Attempt<T> {
   readonly spinMs?: number;
   /** Whether the next ring is for whoever waits for it last: while that one spins nobody needs to be woken, and later it is still warm. Those that sleep wait the longer. */
   readonly goesFirst?: boolean;
-  /** Whether it is always there, and no reason for others not to spin. */
+  /** Whether it is always there: not worth spinning for, and no reason for others not to spin. */
   readonly isBackground?: boolean;
 }
 

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { StartMethod } from "./adapter.ts";
+import type { Adapter, StartMethod } from "./adapter.ts";
 import { encode, type Message, takeBuffers } from "./codec.ts";
 import { type CancelledError, Full, ProcessError, UnsupportedError } from "./errors.ts";
 import { performance, queueMicrotask } from "./host.ts";
@@ -52,6 +52,12 @@ export interface LazyMap {
   cut(reason: unknown): void;
   /** … and gives up what nobody has begun. */
   withdraw(reason: unknown): void;
+}
+
+/** @throws {UnsupportedError} Nobody tells here how much memory is used. */
+function checkMemoryTold({ can }: Adapter): void {
+  const { memoryUsed } = can.reasons;
+  if (memoryUsed !== undefined) throw new UnsupportedError(`Cannot limit the memory of workers: ${memoryUsed}`);
 }
 
 function terminated(): CancelledError {
@@ -101,10 +107,8 @@ export class PoolCore implements CrewOwner, Listener {
     this.#options = options;
     this.#name = name;
     this.#madeAt = new Error("made here");
-    const { world } = this.scene, noMemory = world.adapter.can.reasons.memoryUsed;
-    if (options.maxMemoryMb !== undefined && noMemory !== undefined) {
-      throw new UnsupportedError(`Cannot limit the memory of workers: ${noMemory}`);
-    }
+    const { world } = this.scene;
+    if (options.maxMemoryMb !== undefined) checkMemoryTold(world.adapter);
     const startMethod = options.startMethod ?? method ?? this.scene.defaultMethod();
     const isInline = startMethod === "inline";
     const home = this.scene.home(startMethod);

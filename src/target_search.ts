@@ -55,6 +55,8 @@ export function findExport(fn: AnyFunction, modules: readonly ModuleText[], what
     if (module.name !== undefined) return { kind: "export", module: module.url, name: module.name };
     // Whatever is written as an export gets a name by it.
     if (fn.name === "" || module.text === null) continue;
+    const plain = module.at === undefined ? null : plainExport(module.text, module.at, fn.name);
+    if (plain !== null) return { kind: "export", module: module.url, name: plain };
     const outline = moduleExports(module.text);
     if (module.at !== undefined) {
       const name = exportAt(outline, module.at, fn.name);
@@ -83,6 +85,12 @@ function exported(offer: Offer): TargetSpec {
 function exportName(outline: ModuleOutline, local: string): string | null {
   const all = outline.exports.filter((entry) => entry.specifier === null && entry.local === local);
   return (all.find((entry) => entry.exported === local) ?? all[0])?.exported ?? null;
+}
+
+/** The name of a function's export whose line says all that is to be known, which saves reading the module: `export function name(`, located at its parameters. Or else null. */
+function plainExport(text: string, at: number, name: string): string | null {
+  const line = text.slice(text.lastIndexOf("\n", at) + 1, at);
+  return /^export[ \t]+(?:async[ \t]+)?function[ \t]*\*?[ \t]*([\w$]+)[ \t]*$/.exec(line)?.[1] === name ? name : null;
 }
 
 /** The name of the export that was written at a place in the text, or null. */

@@ -104,7 +104,7 @@ export class WaitingTasks {
     const timeout = options?.timeout;
     if (timeout !== undefined && timeout <= 0) return settle(onTimeout);
     const since = performance.now();
-    if (this.#foreground === 0) {
+    if (this.#foreground === 0 && what.isBackground !== true) {
       try {
         const early = this.#host.spinner.spin(set, what);
         if (early !== PENDING) return Promise.resolve(early);

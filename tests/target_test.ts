@@ -2,7 +2,7 @@
 /** A function reaches a child: every form of function, from every runtime to every runtime. */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -139,6 +139,40 @@ for (const [parent, command] of Object.entries(parents)) {
       assert.match(results["missing export"].message, /work\.ts does not export a function "nope" \(it exports .*count/);
     });
   }
+}
+
+for (const name of ["node22", "node24", "node26"]) {
+  test(`${name} tells modules apart that have the same text`, () => {
+    const folder = mkdtempSync(join(tmpdir(), "target-")), write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+    try {
+      // As packages, into which it does not look.
+      mkdirSync(join(folder, "node_modules"));
+      for (const part of ["adapters", "src"]) symlinkSync(join(root, part), join(folder, "node_modules", part));
+      for (const twin of ["a.mjs", "b.mjs", "c.mjs"]) write(twin, `export function same() { return import.meta.url; }\n`);
+      write("barrel.mjs", `export { same as other } from "./b.mjs";\n`);
+      write("late.mjs", `export const load = (name) => import("./" + name);\n`);
+      const find = `import { origin } from "adapters/origin_v8.ts";
+        import { resolveTarget } from "src/target.ts";
+        import { findExport } from "src/target_search.ts";
+        const find = (fn) => resolveTarget(fn, { origin, search: findExport }, "target").module.split("/").pop();\n`;
+      const say = (...found: string[]) => `console.log("RESULTS " + JSON.stringify([${found.join(", ")}]));\n`;
+      write("one.mjs", `import { same } from "./a.mjs";\n` + find + say("find(same)"));
+      write(
+        "two.mjs",
+        `import { same } from "./a.mjs";\nimport { other } from "./barrel.mjs";\n` + find + say("find(other)", "find(same)"),
+      );
+      write(
+        "three.mjs",
+        `import { same } from "./a.mjs";\nimport { load } from "./late.mjs";\n` + find +
+          `const late = await load("c.mjs");\n` + say("find(late.same)", "find(same)"),
+      );
+      assert.deepEqual(run(runtimes[name], join(folder, "one.mjs")), ["a.mjs"]);
+      assert.deepEqual(run(runtimes[name], join(folder, "two.mjs")), ["b.mjs", "a.mjs"]);
+      assert.deepEqual(run(runtimes[name], join(folder, "three.mjs")), ["c.mjs", "a.mjs"]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 }
 
 test("deno sends a function that was imported through the import map", () => {
