@@ -423,6 +423,6 @@ test("children leave no descriptor behind", async () => {
   };
   await start(8);
   const before = openFds();
-  await start(80);
+  await start(24);
   await until(() => openFds() <= before);
 });
