@@ -45,6 +45,9 @@ export const effort: "tiny" | "quick" | "full" = process.argv.includes("--tiny")
   ? "quick"
   : "full";
 
+/** With `--ours`, nobody else takes part. */
+const isOursAlone: boolean = process.argv.includes("--ours");
+
 const ROUNDS = { tiny: 1, quick: 3, full: 7 }[effort];
 
 /** How many of something, by how much is asked for. */
@@ -58,7 +61,9 @@ export function noted(name: string, figures: number[]): Contender {
 }
 
 /** Measures contenders in alternating rounds and prints a line for each. @param name Of the case. @param unit Of the figures. @param warmUp How many rounds come before those that count. */
-export async function measure(name: string, unit: string, contenders: readonly Contender[], warmUp = 1): Promise<void> {
+export async function measure(name: string, unit: string, all: readonly Contender[], warmUp = 1): Promise<void> {
+  const { true: contenders = [], false: others = [] } = Object.groupBy(all, ({ name }) => `${!isOursAlone || name.startsWith("polyproc")}`);
+  for (const other of others) await other.end?.();
   const samples = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   const reasons = new Map<Contender, string>();
   // At once: what it started and does not work may still take its part of the processors.

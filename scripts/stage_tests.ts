@@ -1,5 +1,5 @@
 /**
- * Puts a copy of the tests beside the built package, for which they ask by its name there, as its users do: its children start in about two thirds of the processor's time that they take from the sources.
+ * Puts a copy of the tests, and of the examples and measurements that they run, beside the built package, for which they ask by its name there, as its users do: its children start in about two thirds of the processor's time that they take from the sources.
  *
  * @module
  */
@@ -8,14 +8,17 @@ import { unpackNpm } from "./build_npm.ts";
 import { ROOT, STAGE } from "./runtimes.ts";
 
 const NAME = "@polyproc/multiprocessing";
+const DIRECTORIES = ["tests", "examples", "bench"];
 
 /** Builds the package, and makes {@linkcode STAGE}. */
 export async function stageTests(): Promise<void> {
   await unpackNpm(`${STAGE}node_modules/${NAME}`);
   // Else it would be the checkout that is meant by its name.
   await Deno.writeTextFile(`${STAGE}package.json`, '{ "type": "module" }\n');
-  await Deno.remove(`${STAGE}tests`, { recursive: true }).catch(() => {});
-  await stage("tests");
+  for (const directory of DIRECTORIES) {
+    await Deno.remove(STAGE + directory, { recursive: true }).catch(() => {});
+    await stage(directory);
+  }
 }
 
 async function stage(path: string): Promise<void> {

@@ -19,7 +19,7 @@ function strippedFile(text) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   mkdirSync(cache, { recursive: true });
-  for (const path of globSync(["mod.ts", "{src,adapters,tests,examples,npm/stage/tests}/**/*.ts"], { cwd: root })) {
+  for (const path of globSync(["mod.ts", "{src,adapters,tests,examples,npm/stage/{tests,examples,bench}}/**/*.ts"], { cwd: root })) {
     const text = readFileSync(new URL(path, root), "utf8"), file = strippedFile(text);
     try {
       if (!existsSync(file)) writeFileSync(file, stripTypeScriptTypes(text));

@@ -6,7 +6,7 @@
  * A test file may say in a comment of its own line how it wants to be run, for instance
  * `// run: on=node26,deno with=off,no-ffi,no-koffi`:
  * only on these runtimes (all; `servers` are those but Chromium and workerd), and also in these variants (by default those of {@linkcode variantsOf}).
- * `from=sources`: on the sources, since it, or what it starts, imports more of them than `mod.ts`. All else runs on the built package, as its users have it, but for browsers and workerd, and Deno without `--allow-ffi`.
+ * `from=sources`: on the sources, since it, or what it starts, imports more of them than `mod.ts`. All else runs on the built package, as its users have it, but for browsers and workerd.
  *
  * @module
  */
@@ -27,15 +27,18 @@ const DENO_WITHOUT_FFI = [
 /** Files whose subject goes through the control channel where there is no shared memory. */
 const CHANNEL_FILES = /^(process|queue|pipe|wait|pool|executor)/;
 
-/** Files that are run on Node 24 too: its adapter is that of Node 22 and 26, and the library over it the same everywhere. With `--runtime`, all are. */
+/**
+ * Files about what an adapter does. Node 22 and 24, whose adapter is that of Node 26, take only them, as do Node 26 and Bun with shared memory switched off: the library over the adapter is the same
+ * everywhere, and all files have it without shared memory between processes on Deno, and between threads in a page that is not isolated. With `--runtime`, all are taken.
+ */
 const ADAPTER_FILES = /^(adapters|codec|context|pipe|pool_test|process|queue|shared_memory|stress|target|wait)/;
 
-const VARIANTS: Readonly<Record<string, { on: (runtime: string) => boolean; variant: Variant }>> = {
+const VARIANTS: Readonly<Record<string, { on: (runtime: string, isWanted: boolean) => boolean; variant: Variant }>> = {
   off: {
-    on: (runtime) => runtime === "node26" || runtime === "bun",
+    on: (runtime, isWanted) => isWanted && (runtime === "node26" || runtime === "bun"),
     variant: { name: "shared memory switched off", env: { POLYPROC_SHARED_MEMORY: "off" } },
   },
-  "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI, fromSources: true } },
+  "no-ffi": { on: (runtime) => runtime === "deno", variant: { name: "without --allow-ffi", args: DENO_WITHOUT_FFI } },
   worker: {
     on: (runtime) => runtime === "chromium",
     variant: { name: "in a worker", args: ["scripts/run_chromium.ts", "--worker"] },
@@ -62,16 +65,12 @@ function programsOf(file: string, runtimes: readonly Runtime[], isChosen: boolea
   for (const name of variants) if (!(name in VARIANTS)) throw new Error(`tests/${file} wants to run with ${name}`);
   const from = said("from")?.[0] ?? "package";
   if (from !== "package" && from !== "sources") throw new Error(`tests/${file} wants to run from ${from}`);
-  const isOn = (name: string) => on.includes(name) && (name !== "node24" || isChosen || ADAPTER_FILES.test(file));
+  const isWanted = isChosen || ADAPTER_FILES.test(file);
+  const isOn = (name: string) => on.includes(name) && (isWanted || (name !== "node22" && name !== "node24"));
   return runtimes.filter(({ name }) => isOn(name)).flatMap((runtime) => {
-    const own = (quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name));
-    const canBe = RUNTIME_NAMES.includes(runtime.name) && from === "package";
-    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({
-      file,
-      runtime,
-      variant,
-      isPackaged: canBe && variant.fromSources !== true,
-    }));
+    const own = (quick ? [] : variants).map((name) => VARIANTS[name]).filter((one) => one.on(runtime.name, isWanted));
+    const isPackaged = RUNTIME_NAMES.includes(runtime.name) && from === "package";
+    return [PLAIN, ...own.map(({ variant }) => variant)].map((variant) => ({ file, runtime, variant, isPackaged }));
   });
 }
 

@@ -21,8 +21,6 @@ export interface Variant {
   readonly name: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether it runs on the sources, whatever the file says. */
-  readonly fromSources?: boolean;
 }
 
 /** What came of it. */

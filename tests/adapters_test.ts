@@ -107,7 +107,7 @@ everyStart("a child echoes frames of all sizes, and what is posted before its en
 
 everyStart("more than any buffer holds goes there and back", async (start, kind) => {
   // What goes through a thread's port is what it is born with, and Deno copies that at some 40 MiB a second.
-  const talk = start().say("echo"), chunk = 2 ** 20, count = kind === "thread" ? 40 : 300;
+  const talk = start().say("echo"), chunk = 2 ** 20, count = kind === "thread" ? 40 : 100;
   const body = new Uint8Array(chunk).map((_, i) => i * 7);
   let sent = 0;
   for (let got = 0; got < count; got++) {
@@ -423,6 +423,6 @@ test("children leave no descriptor behind", async () => {
   };
   await start(8);
   const before = openFds();
-  await start(80);
+  await start(24);
   await until(() => openFds() <= before);
 });

@@ -1,13 +1,8 @@
-/** Values arrive as structuredClone would make them, on every runtime from every runtime, and garbage does no harm. */
+/** Values arrive as structuredClone would make them, and garbage does no harm. */
 // run: from=sources
 
 import { Buffer } from "node:buffer";
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { assert, expect } from "chai";
 import fc from "fast-check";
 import type * as mp from "../mod.ts";
@@ -121,7 +116,7 @@ const { value: anything } = fc.letrec<{ value: Any }>((tie) => ({
 const sharedBuffers = (can: mp.Capabilities) => "SharedArrayBuffer" in globalThis ? null : can.reasons["sharedMemory.thread"];
 
 test("a value arrives as structuredClone would make it", () => {
-  fc.assert(fc.property(anything, (value) => same(structuredClone(value), round(value))), { numRuns: 1500 });
+  fc.assert(fc.property(anything, (value) => same(structuredClone(value), round(value))), { numRuns: 600 });
 });
 
 test("strings of every length arrive", () => {
@@ -593,7 +588,7 @@ test("an encode or decode within another leaves the outer one alone", () => {
       same(structuredClone(inner), innerCopy);
       same(structuredClone(inner), deeper.inner);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });
 
@@ -682,7 +677,7 @@ test("garbage gives a value or an Error, soon, and touches nothing", () => {
     { maxLength: 60 },
   );
   fc.assert(fc.property(tags, fc.integer({ min: 0xb0, max: 0xb3 }), (body, header) => check(Uint8Array.from([header, ...body]))), {
-    numRuns: 20_000,
+    numRuns: 8_000,
   });
   fc.assert(
     fc.property(anything, fc.nat(), fc.integer({ min: 0, max: 7 }), (value, at, bit) => {
@@ -694,7 +689,7 @@ test("garbage gives a value or an Error, soon, and touches nothing", () => {
       expect(() => decode(cut)).to.throw(errors.DataCloneError);
       expect(() => decode(Uint8Array.from([...bytes, 0]))).to.throw(errors.DataCloneError);
     }),
-    { numRuns: 1000 },
+    { numRuns: 400 },
   );
   expect(Reflect.ownKeys(Object.prototype).join()).to.equal(before);
   expect(({} as Any).x).to.equal(undefined);
@@ -715,36 +710,4 @@ test("a length larger than the message allocates nothing of that size", () => {
   expect(copies[59].length).to.equal(30_000_000);
   expect(process.memoryUsage().rss - before).to.be.below(1e9);
   expect(() => decode(new Uint8Array(4), 2, 3)).to.throw(RangeError);
-}, { needs: standardModules });
-
-test("every runtime writes the same bytes and reads the others'", () => {
-  const root = fileURLToPath(new URL("../", import.meta.url));
-  const runtimes = ["node22/bin/node", "node24/bin/node", "node26/bin/node", ".bin/deno", ".bin/bun"].map((name) =>
-    `${root}node_modules/${name}`
-  );
-  const present = runtimes.filter((runtime) => existsSync(runtime));
-  assert(present.length > 1, "no other runtime is installed");
-  const run = (runtime: string, args: string[]) => {
-    const before = runtime.endsWith("deno") ? ["run", "-A"] : [];
-    const env = { ...process.env, NODE_NO_WARNINGS: "1" };
-    return execFileSync(runtime, [...before, `${root}tests/fixtures/codec_bytes.ts`, ...args], {
-      encoding: "utf8",
-      maxBuffer: 1 << 26,
-      env,
-    });
-  };
-  const expected = run(process.execPath, []);
-  expect(expected.split("\n").length).to.be.above(80);
-  const folder = mkdtempSync(join(tmpdir(), "codec-"));
-  const file = join(folder, "bytes");
-  writeFileSync(file, expected);
-  // Read and written again, a part of a large buffer is a buffer of its own; the rest must be as it was.
-  const again = run(process.execPath, [file]);
-  const [first, second] = [expected.split("\n"), again.split("\n")];
-  expect(first.filter((line, i) => line !== second[i])).to.have.length(1);
-  for (const runtime of present) {
-    assert(run(runtime, []) === expected, `${runtime} writes other bytes`);
-    assert(run(runtime, [file]) === again, `${runtime} reads other values`);
-  }
-  rmSync(folder, { recursive: true });
 }, { needs: standardModules });

@@ -1,8 +1,8 @@
 /** Every example, run as a user would, its output read. */
-// run: on=node22,node26,deno,bun from=sources
+// run: on=node22,node26,deno,bun
 
 import { execFile, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -14,9 +14,14 @@ import * as mp from "../mod.ts";
 import { test } from "./harness.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url);
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** The checkout, though this may be a copy in it. */
+const ROOT = checkout(new URL("..", import.meta.url));
 /** Real texts: documents and declarations. */
-const TYPES = fileURLToPath(new URL("../node_modules/@types/", import.meta.url));
+const TYPES = join(ROOT, "node_modules/@types/");
+
+function checkout(directory: URL): string {
+  return existsSync(new URL("deno.json", directory)) ? fileURLToPath(directory) : checkout(new URL("..", directory));
+}
 
 /** What a program printed, and how it ended. */
 interface Run {
@@ -293,7 +298,7 @@ class Server {
 
   /** Sends many requests at once, all of which must be answered alike. */
   async bombard(path: string, amount: number, expected: string): Promise<void> {
-    const autocannon = fileURLToPath(new URL("../node_modules/autocannon/autocannon.js", import.meta.url));
+    const autocannon = join(ROOT, "node_modules/autocannon/autocannon.js");
     const options = ["--json", "--no-progress", "--connections", "8", "--amount", String(amount), "--expectBody", expected];
     const node = process.env.POLYPROC_NODE ?? process.execPath;
     const { code, lines, errors } = await execute(node, [autocannon, ...options, this.#url + path]);

@@ -4,7 +4,8 @@ import { inject, SCENARIOS } from "./faults.ts";
 import { eachMethod } from "./harness.ts";
 import { answersAtOnce, RUNTIMES } from "./timing.ts";
 
-const TIMES = 10;
+/** Of each in each run; `scripts/soak.ts` goes on for as long as one likes. */
+const TIMES = 5;
 const needs = () => answersAtOnce("process");
 
 for (const scenario of SCENARIOS) {
@@ -20,7 +21,7 @@ for (const producer of RUNTIMES) {
   for (const scenario of SCENARIOS.slice(0, 2)) {
     eachMethod(
       `${scenario.name} is killed, ${producer} to ${consumer}`,
-      (ctx) => inject(scenario, ctx, 4, () => ({ producer, consumer })),
+      (ctx) => inject(scenario, ctx, 2, () => ({ producer, consumer })),
       {
         methods: ["process"],
         timeoutMs: 240_000,

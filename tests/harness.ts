@@ -49,6 +49,7 @@ const END_MS = 5_000;
 const REAP_MS = 3_000;
 
 const collected: Test[] = [];
+const ends: (() => unknown)[] = [];
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 let passed = 0, failed = 0, skipped = 0;
 let current: Test | null = null;
@@ -57,6 +58,11 @@ let failCurrent: (error: unknown) => void = () => {};
 /** Adds a test. */
 export function test(name: string, run: () => unknown, options: TestOptions = {}): void {
   add({ name, run, method: null, ...options });
+}
+
+/** Runs something once all tests are done. */
+export function afterAll(run: () => unknown): void {
+  ends.push(run);
 }
 
 /** Adds a test for each start method that is offered here, and for those of `methods` that are not, a skipped one. */
@@ -93,6 +99,7 @@ async function runAll(): Promise<void> {
   for (const test of collected) {
     if (filters.length === 0 || filters.some((filter) => test.name.includes(filter))) await runOne(test);
   }
+  for (const run of ends) await run();
   // A page, or a worker of an edge runtime, is over when it is said to be.
   if (IS_BUNDLED) return process.exit();
   setTimeout(() => {

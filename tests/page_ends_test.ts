@@ -1,14 +1,12 @@
 // run: on=node26 with= from=sources
 /** Pages of Chromium that are reloaded or closed in the middle of anything, and workers that are terminated there behind the library's back: every promise of the others settles, and no worker is left. */
-import { existsSync } from "node:fs";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { assert } from "chai";
 import type { Page } from "playwright-core";
 import { ISOLATION } from "../scripts/demo_browser.ts";
 import { pageFiles } from "../scripts/page_files.ts";
-import { CHROMIUM, launchChromium } from "../scripts/run_chromium.ts";
 import { serve } from "../scripts/serve.ts";
+import { chromium, OPTIONS } from "./browser.ts";
 import { test } from "./harness.ts";
 import { until } from "./timing.ts";
 
@@ -17,26 +15,26 @@ declare const mp: typeof import("../mod.ts");
 declare const work: typeof import("./fixtures/page/work.ts");
 declare const workers: Worker[];
 
-const OPTIONS = {
-  timeoutMs: 120_000,
-  needs: () => existsSync(CHROMIUM) || process.env.CI !== undefined ? null : `there is no ${CHROMIUM}`,
-};
-
 const HTML = '<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>';
-const files = () => pageFiles(fileURLToPath(new URL("fixtures/page/", import.meta.url)), HTML);
+let bundled: ReturnType<typeof pageFiles> | undefined;
+const files = () => bundled ??= pageFiles(fileURLToPath(new URL("fixtures/page/", import.meta.url)), HTML);
 
-/** The page's server and its browser. */
+/** The page's server, and its context in the browser. */
 interface Stage {
   /** Opens the page. */
   open(): Promise<Page>;
-  /** The ids of all workers that run, as the browser knows them: also those whose page is gone. */
+  /** The ids of all workers that run, as the browser knows them: also those whose page is gone. (There are none of other tests.) */
   workers(): Promise<string[]>;
 }
 
 async function onStage(headers: Record<string, string>, body: (stage: Stage) => Promise<void>): Promise<void> {
-  const { server, url } = await serve(await files(), headers), browser = await launchChromium();
+  const { server, url } = await serve(await files(), headers), browser = await chromium();
+  const context = await browser.newContext(), session = await browser.newBrowserCDPSession(), errors: Error[] = [];
+  const workers = async () => {
+    const { targetInfos } = await session.send("Target.getTargets", { filter: [{ type: "worker" }] });
+    return targetInfos.map(({ targetId }) => targetId);
+  };
   try {
-    const context = await browser.newContext(), session = await browser.newBrowserCDPSession(), errors: Error[] = [];
     await body({
       async open() {
         const page = await context.newPage();
@@ -45,15 +43,14 @@ async function onStage(headers: Record<string, string>, body: (stage: Stage) => 
         await ready(page);
         return page;
       },
-      async workers() {
-        const { targetInfos } = await session.send("Target.getTargets", { filter: [{ type: "worker" }] });
-        return targetInfos.map(({ targetId }) => targetId);
-      },
+      workers,
     });
     assert.deepEqual(errors, []);
   } finally {
-    await browser.close();
+    await context.close();
     server.close();
+    await until("without the workers of the context", async () => (await workers()).length === 0);
+    await session.detach();
   }
 }
 

@@ -1,35 +1,30 @@
 // run: on=node26 with= from=sources
 /** The page of examples/browser in Chromium: it draws with all workers, isolated or not, and obeys mouse, touch and keyboard. */
-import { existsSync } from "node:fs";
-import process from "node:process";
 import { assert } from "chai";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { demoFiles, ISOLATION } from "../scripts/demo_browser.ts";
-import { CHROMIUM, launchChromium } from "../scripts/run_chromium.ts";
 import { serve } from "../scripts/serve.ts";
+import { chromium, OPTIONS } from "./browser.ts";
 import { test } from "./harness.ts";
 
-const OPTIONS = {
-  timeoutMs: 120_000,
-  needs: () => existsSync(CHROMIUM) || process.env.CI !== undefined ? null : `there is no ${CHROMIUM}`,
-};
+let bundled: ReturnType<typeof demoFiles> | undefined;
 
-/** Opens the page in a browser of its own, and waits until it is drawn. */
+/** Opens the page in a context of its own, and waits until it is drawn. */
 async function withPage(
   headers: Record<string, string>,
   options: BrowserContextOptions,
   body: (page: Page) => Promise<void>,
 ): Promise<void> {
-  const { server, url } = await serve(await demoFiles(), headers), browser = await launchChromium();
+  const { server, url } = await serve(await (bundled ??= demoFiles()), headers), context = await (await chromium()).newContext(options);
   try {
-    const page = await (await browser.newContext(options)).newPage(), errors: Error[] = [];
+    const page = await context.newPage(), errors: Error[] = [];
     page.on("pageerror", (error) => errors.push(error));
     await page.goto(url);
     await drawn(page);
     await body(page);
     assert.deepEqual(errors, []);
   } finally {
-    await browser.close();
+    await context.close();
     server.close();
   }
 }

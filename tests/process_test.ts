@@ -635,7 +635,7 @@ eachMethod("files are read while many children run", async (ctx) => {
 }, { methods: ["process"], timeoutMs: 120_000 });
 
 eachMethod("children killed at any moment of their start are joined", async (ctx) => {
-  for (let times = 0; times < 30; times++) {
+  for (let times = 0; times < 15; times++) {
     const child = new ctx.Process({ target: work.nap, args: [30], stdio: "ignore" }).start();
     await sleep(Math.random() * 150);
     child.kill();
@@ -648,7 +648,7 @@ eachMethod("children can be killed while their module waits for another that awa
   const begin = performance.now();
   assert.equal(await start().join(), 0);
   const usualMs = performance.now() - begin;
-  for (let times = 0; times < 12; times++) {
+  for (let times = 0; times < 8; times++) {
     const child = start();
     await sleep(usualMs * (0.4 + 0.6 * Math.random()));
     child.kill();

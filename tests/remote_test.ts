@@ -297,7 +297,7 @@ test("a message of 256 MiB passes through a pipe of 1 MiB", async () => {
 }, 60_000);
 
 test("nothing hangs and nothing is lost when producers, consumers and those in the middle are killed", async () => {
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 4; round++) {
     const queue = new context.Queue<number | null>(), taken = new context.Queue<number | null>();
     const [here, there] = context.Pipe();
     const accepted = new Set<number>();

@@ -5,7 +5,7 @@ import { eachMethod } from "./harness.ts";
 import { SYNC_SCENARIOS } from "./sync_faults.ts";
 import { answersAtOnce, RUNTIMES } from "./timing.ts";
 
-const TIMES = 3;
+const TIMES = 2;
 
 /** Other runtimes by turns. */
 let turn = 0;

@@ -213,7 +213,7 @@ eachMethod("children one after another leave descriptors, threads and memory as 
   };
   await run(10);
   const before = usage();
-  await run(ctx.getStartMethod() === "process" ? 50 : 100);
+  await run(ctx.getStartMethod() === "process" ? 30 : 50);
   await until("descriptors are as before", () => usage().fds <= before.fds + 2);
   await until("threads are as before", () => usage().threads <= before.threads + 4);
   assert.isBelow(usage().rss, before.rss + 50);
