@@ -131,12 +131,11 @@ for (const reason of missing) console.log(`missing: ${reason}`);
 if (missing.length > 0 && Deno.env.has("CI")) {
   tell("every runtime is there", { passed: 0, skipped: [], failures: missing.map((reason) => `FAIL - ${reason}`), seconds: 0 });
 }
-if (filters.length === 0) tell("format, lint, types, fence, documentation", await check());
-const programs = files.flatMap((file) => programsOf(file, found, names !== ALL_NAMES, quick));
+const jobs = files.flatMap((file) => programsOf(file, found, names !== ALL_NAMES, quick))
+  .map((program) => async () => tell(title(program), await runProgram(program, testNames, verbose)));
+if (filters.length === 0) jobs.unshift(async () => tell("format, lint, types, fence, documentation", await check()));
 await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-  for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
-    tell(title(program), await runProgram(program, testNames, verbose));
-  }
+  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job();
 }));
 
 const reasons = Map.groupBy(outcomes.flatMap(({ skipped }) => skipped), (line) => line.slice(line.indexOf(": ") + 2));
