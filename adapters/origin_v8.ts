@@ -149,16 +149,17 @@ function writtenIn({ lineNumber, columnNumber }: Location, fn: Function): string
   const printed = Function.prototype.toString.call(fn), modules = new Map(modulesAround().map((module) => [module.url, module]));
   let found: string | null = null;
   for (const { url, text, open } of modules.values()) {
-    if (text === null) continue;
-    if (modules.size > MOST_READ || COMPUTED.test(text)) return null;
+    if (text === null || modules.size > MOST_READ || COMPUTED.test(text)) return null;
     const at = offset(text, lineNumber, columnNumber);
     if (at >= 0 && startsOf(at, printed).some((from) => isPrinted(text, from, printed))) {
       if (found !== null) return null;
       found = url;
     }
     for (const [, specifier] of text.matchAll(IMPORTED)) {
-      const imported = /^\.{0,2}\/|^file:/.test(specifier) ? open?.(specifier) : null;
-      if (imported) modules.set(imported.url, imported);
+      if (!/^\.{0,2}\/|^file:|^#/.test(specifier)) continue;
+      const imported = open?.(specifier);
+      if (!imported) return null;
+      modules.set(imported.url, imported);
     }
   }
   return found;
