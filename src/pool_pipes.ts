@@ -22,7 +22,7 @@ import type { Port } from "./adapter.ts";
 import { startClock } from "./clock.ts";
 import { decode, encode, HANDLE } from "./codec.ts";
 import { type Home, SEND_ENCODED } from "./home.ts";
-import { performance } from "./host.ts";
+import { performance, queueMicrotask } from "./host.ts";
 import type { Seats } from "./pool_memory.ts";
 import type { PipeOrders } from "./pool_pipe_worker.ts";
 import { address, argumentsOf, FAILED, FLAG_CARGO, headOf, messageOf, setFlag } from "./pool_record.ts";
@@ -101,6 +101,7 @@ export class PipeRoute implements Route, Seats {
   readonly #micros: number[] = [];
   #clock: { stop(): void } | null = null;
   #looksOften = false;
+  #willDeal = false;
 
   constructor(home: Home, listener: Listener) {
     this.#home = home;
@@ -151,7 +152,7 @@ export class PipeRoute implements Route, Seats {
       task.entry = -1;
     }
     this.#waiting.push(...tasks);
-    this.#deal();
+    this.#dealSoon();
   }
 
   revoke(task: Task): boolean {
@@ -293,6 +294,16 @@ export class PipeRoute implements Route, Seats {
 
   #workOf({ fn, weight }: Task): number {
     return (this.#micros[fn] ?? UNKNOWN_MICROS) * weight;
+  }
+
+  /** Once this turn is over: what comes in it goes together. */
+  #dealSoon(): void {
+    if (this.#willDeal) return;
+    this.#willDeal = true;
+    queueMicrotask(() => {
+      this.#willDeal = false;
+      this.#deal();
+    });
   }
 
   /** Gives workers what they have room for, those first that have least. */
@@ -447,7 +458,7 @@ export class PipeRoute implements Route, Seats {
       case W.RESULT:
         this.#result(seat, words, held, value);
     }
-    if (this.#waiting.length > 0) this.#deal();
+    if (this.#waiting.length > 0) this.#dealSoon();
     if (listener.isAwaiting) return;
     // Waiting keeps the program alive.
     this.#clock?.stop();
