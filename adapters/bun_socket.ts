@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ByteStream } from "./channel.ts";
+import { afterNextPoll, type ByteStream } from "./channel.ts";
 
 /** What is used of Bun's sockets. */
 export interface BunSocket {
@@ -30,6 +30,7 @@ export type Connect = (options: {
 
 /** A {@linkcode ByteStream} over a descriptor. */
 export class BunSocketStream implements ByteStream {
+  readonly caughtUp: ByteStream["caughtUp"] = afterNextPoll;
   readonly #connect: () => void;
   #socket: BunSocket | null = null;
   #connecting = false;

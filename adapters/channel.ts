@@ -19,10 +19,18 @@ export interface ByteStream {
   write(chunks: readonly Uint8Array[]): void;
   /** Resolves when everything written was handed to the system, or can't be any more. */
   flushed(): Promise<void>;
+  /** Resolves when all was read that the other side had handed to the system before the call. Null where nothing tells. */
+  readonly caughtUp: (() => Promise<void>) | null;
   ref(): void;
   unref(): void;
   /** Closes once everything written is gone. */
   close(): void;
+}
+
+/** {@linkcode ByteStream.caughtUp} where sockets are looked at, and read until they are empty, between any two rounds of immediates. */
+export function afterNextPoll(): Promise<void> {
+  const { setImmediate } = globalThis as unknown as { setImmediate(run: () => void): void };
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 /** Up to this many bytes a message is copied behind its header, so that it leaves in one piece. */
@@ -103,6 +111,10 @@ export class FramedPort implements Port {
 
   flushed(): Promise<void> {
     return this.#stream.flushed();
+  }
+
+  get caughtUp(): (() => Promise<void>) | null {
+    return this.#stream.caughtUp;
   }
 
   close(): void {

@@ -66,7 +66,7 @@ function socketStream(fd: number): ByteStream {
   const foreign = foreignLoop();
   if (foreign !== null) return new DenoSocketStream(foreign, fd);
   const { Socket } = standard<typeof import("node:net")>("node:net");
-  return new NodeSocketStream(new Socket({ fd, readable: true, writable: true }));
+  return new NodeSocketStream(new Socket({ fd, readable: true, writable: true }), null);
 }
 
 const born: BirthArgument | null = isMainThread ? readBirth(Deno.args[0]) : null;
@@ -190,6 +190,7 @@ function startByNode(plan: StartPlan): Child {
     sharing,
     facts,
     main: mainModule(),
+    caughtUp: null,
     web: Readable.toWeb,
   });
 }

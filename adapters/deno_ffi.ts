@@ -249,6 +249,7 @@ const CHUNK = 65536;
 
 /** A {@linkcode ByteStream} over a descriptor, without `node:net`, which costs 24 ms at the start. */
 export class DenoSocketStream implements ByteStream {
+  readonly caughtUp = null;
   readonly #foreign: DenoForeign;
   readonly #fd: number;
   /** How many waits for the descriptor there are. */

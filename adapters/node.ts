@@ -8,7 +8,7 @@ import type { OnReadOpts, Socket } from "node:net";
 import type { Adapter, Birth, Capabilities, Child, StartMethod, StartPlan, ThreadId } from "../src/adapter.ts";
 import { findExport } from "../src/target_search.ts";
 import { type Bell, makePipe } from "./bells.ts";
-import { FramedPort } from "./channel.ts";
+import { afterNextPoll, FramedPort } from "./channel.ts";
 import { ownFlags, type ParentFacts, readBirth } from "./command.ts";
 import { denoConfig } from "./deno_config.ts";
 import { threadExists } from "./mapped_memory.ts";
@@ -97,7 +97,7 @@ function takeBirth(): Birth | null {
   }
   process.argv.splice(1, 2, ...(born.main === "" ? [] : [born.main]));
   const memory = sharing.born(born);
-  return { kind: "process", port: new FramedPort(new NodeSocketStream(socketOf(born.channelFd, true))), memory };
+  return { kind: "process", port: new FramedPort(new NodeSocketStream(socketOf(born.channelFd, true), afterNextPoll)), memory };
 }
 
 const birth = takeBirth();
@@ -120,6 +120,7 @@ function startProcess(plan: StartPlan): Child {
     sharing,
     facts,
     main: process.argv[1] ?? "",
+    caughtUp: afterNextPoll,
     web: standard<typeof import("node:stream")>("node:stream").Readable.toWeb,
   });
 }

@@ -11,13 +11,16 @@ type Written = (error?: Error | null) => void;
 
 /** A {@linkcode ByteStream} over a connected socket. */
 export class NodeSocketStream implements ByteStream {
+  readonly caughtUp: ByteStream["caughtUp"];
   readonly #socket: Socket;
   #pending = 0;
   #idle: (() => void)[] = [];
   #broken = false;
 
-  constructor(socket: Socket) {
+  /** @param caughtUp See {@linkcode ByteStream.caughtUp}: it differs between the runtimes. */
+  constructor(socket: Socket, caughtUp: ByteStream["caughtUp"]) {
     this.#socket = socket;
+    this.caughtUp = caughtUp;
     // A failed write would destroy the socket, and with it what the other side wrote before it went: so failures stop here, and the end is found by reading.
     const raw = socket as unknown as {
       _write(data: unknown, encoding: string, done: Written): void;

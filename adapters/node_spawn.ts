@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { Child, Ending, StartPlan } from "../src/adapter.ts";
-import { FramedPort } from "./channel.ts";
+import { type ByteStream, FramedPort } from "./channel.ts";
 import { ChildProcess, type ProcessHost, startProcess } from "./child_process.ts";
 import { cannotStart } from "./command.ts";
 import { NodeSocketStream } from "./node_socket.ts";
@@ -19,6 +19,7 @@ export interface SpawnHost extends ProcessHost {
   readonly childProcess: typeof import("node:child_process");
   readonly signals: Readonly<Record<string, number>>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly caughtUp: ByteStream["caughtUp"];
   /** `Readable.toWeb`. */
   web(stream: Readable): unknown;
 }
@@ -43,7 +44,7 @@ export function spawnChild(plan: StartPlan, host: SpawnHost): Child {
     const [stdout, stderr] = streams.map((stream) => stream === null ? null : host.web(stream) as ReadableStream<Uint8Array>);
     return new ChildProcess({
       pid,
-      port: new FramedPort(new NodeSocketStream(child.stdio[3] as Socket)),
+      port: new FramedPort(new NodeSocketStream(child.stdio[3] as Socket, host.caughtUp)),
       ended,
       stdout,
       stderr,

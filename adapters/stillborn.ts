@@ -21,6 +21,7 @@ export function stillborn(error: unknown): Child {
       ref: nothing,
       unref: nothing,
       flushed: () => Promise.resolve(),
+      caughtUp: null,
       close: nothing,
     },
     ended,

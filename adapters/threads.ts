@@ -43,6 +43,7 @@ type Message = readonly [bytes: Uint8Array, extra: readonly unknown[]];
 
 /** A port over a worker or the parent's port: the two ends of the same thing. */
 class ThreadPort implements Port {
+  readonly caughtUp = null;
   readonly #end: Worker | MessagePort;
   readonly #gone: (onGone: () => void) => void;
   #isRef = true;

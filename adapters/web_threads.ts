@@ -35,6 +35,7 @@ interface End {
 const LARGE = 4096;
 
 class WebPort implements Port {
+  readonly caughtUp = null;
   readonly #end: End;
   readonly #onOpen: () => void;
   #onMessage: ((bytes: Uint8Array, extra: readonly unknown[]) => void) | null = null;

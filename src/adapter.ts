@@ -118,6 +118,8 @@ export interface Port {
   unref(): void;
   /** Resolves when everything posted was handed to the system. */
   flushed(): Promise<void>;
+  /** Resolves when all was heard that the other side had handed to the system before the call. Null where that is not known. */
+  readonly caughtUp: (() => Promise<void>) | null;
   close(): void;
 }
 

@@ -23,6 +23,7 @@ import "./queue.ts";
 import { currentScene, followTarget, hasScene, joinOf, type ParentProcess, type Scene, setScene, threadScene } from "./scene.ts";
 import { keyOf, loadTarget, type TargetSpec } from "./target.ts";
 import "./semaphore.ts";
+import { kindOf, WORDS } from "./tree_frame.ts";
 import "./value.ts";
 import { World } from "./world.ts";
 
@@ -55,7 +56,8 @@ export function boot(adapter: Adapter): void {
   let world: World | null = null;
   birth.port.open((bytes, extra) => {
     if (world !== null) {
-      if (extra.length === 0) world.tree.hearAbove(bytes);
+      if (kindOf(bytes) === WORDS) world.words.arrive(bytes);
+      else if (extra.length === 0) world.tree.hearAbove(bytes);
       else world.cargo.arrive(fromBytes(bytes) as string, extra as ArrayBuffer[]);
       return;
     }

@@ -1,5 +1,5 @@
 /**
- * Buffers that are moved between a pool's owner and its threads. They go from port to port, beside the task or result that they belong to, which waits for them.
+ * What goes from port to port between a pool's owner and its workers: buffers that are moved to and from threads, beside the task or result that they belong to, which waits for them; and words, where no memory is shared.
  *
  * @module
  */
@@ -27,5 +27,23 @@ export class Cargo {
       this.#arrived.delete(key);
       run(buffers);
     }
+  }
+}
+
+/** Words that have arrived, and who hears them. */
+export class Words {
+  #early: Uint8Array[] = [];
+  #hear: ((bytes: Uint8Array) => void) | null = null;
+
+  /** Some have arrived. */
+  arrive(bytes: Uint8Array): void {
+    if (this.#hear === null) this.#early.push(bytes);
+    else this.#hear(bytes);
+  }
+
+  /** Has `hear` called with each, those that came before too. */
+  open(hear: (bytes: Uint8Array) => void): void {
+    this.#hear = hear;
+    for (const bytes of this.#early.splice(0)) hear(bytes);
   }
 }

@@ -100,6 +100,7 @@ export class ProcessPoolExecutor<I extends any[] = any[]> {
       options: {},
       isPatient: false,
       isRest: false,
+      isFuture: true,
       site: null,
       settled: (_task, status, value) => {
         this.#futures.delete(task);

@@ -77,6 +77,7 @@ export function launchInline(scene: Scene, plan: Launch): Running {
       throw new UnsupportedError(`Cannot block until ${plan.name} ends: it runs on this very thread; use join()`);
     },
     signal: (number) => finish({ code: null, signal: number }),
+    port: null,
     sendCargo() {},
     ref() {},
     unref() {},

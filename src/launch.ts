@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Adapter, Child, Ending, StartMethod, StartPlan } from "./adapter.ts";
+import type { Adapter, Child, Ending, Port, StartMethod, StartPlan } from "./adapter.ts";
 import type { Arena } from "./arena.ts";
 import type { ArenaHome } from "./arena_home.ts";
 import { type BirthMessage, fromBytes, toBytes, type ToParent } from "./birth.ts";
@@ -18,6 +18,7 @@ import { logInheritance } from "./log.ts";
 import { isRepeating, MAIN_GUARD, type Scene } from "./scene.ts";
 import { keyOf, resolveClass, resolveTarget, type TargetSpec } from "./target.ts";
 import type { Branch } from "./tree.ts";
+import { kindOf, WORDS } from "./tree_frame.ts";
 
 /** What is to be started. */
 export interface Launch {
@@ -30,8 +31,8 @@ export interface Launch {
   readonly subclass: (new (...args: never[]) => unknown) | null;
   readonly fields: Readonly<Record<string, unknown>> | null;
   readonly transfer: readonly ArrayBuffer[];
-  /** For a pool's worker, which daemonic processes may have: hears of buffers that it moves here. */
-  readonly onCargo: OnCargo | null;
+  /** For a pool's worker, which daemonic processes may have: hears what it says. */
+  readonly owner: WorkerOwner | null;
   readonly start: Omit<StartPlan, "name" | "memory" | "daemon" | "executable">;
   /** For an inline task: its `run`, which may be a subclass's own. @param call Calls its target. */
   runInline(call: () => unknown): unknown;
@@ -41,6 +42,14 @@ export interface Launch {
 
 /** Hears of moved buffers, and what they belong to. */
 export type OnCargo = (key: string, buffers: readonly ArrayBuffer[]) => void;
+
+/** Whoever has a pool's worker. */
+export interface WorkerOwner {
+  /** Hears of buffers that it moves here. */
+  readonly onCargo: OnCargo;
+  /** Hears its words. */
+  onWords(bytes: Uint8Array): void;
+}
 
 /** A child that was started. */
 export interface Running {
@@ -53,6 +62,8 @@ export interface Running {
   /** Blocks until it ended; null when the time is up. */
   waitSync(timeoutMs: number): Ending | null;
   signal(number: number): void;
+  /** To the child; null where that is on this thread. */
+  readonly port: Port | null;
   /** Moves buffers to a thread. @param key What they belong to. */
   sendCargo: OnCargo;
   /** Keeps the program alive as long as it runs, or not. */
@@ -90,7 +101,7 @@ export function launch(scene: Scene, plan: Launch): Running {
   if (scene.isBooting) {
     throw new ProcessError(`Cannot start ${plan.name} while the main module is being imported in a child. ${MAIN_GUARD}`);
   }
-  if (scene.self.daemon && plan.onCargo === null) {
+  if (scene.self.daemon && plan.owner === null) {
     throw new ProcessError(`Cannot start ${plan.name}: daemonic processes are not allowed to have children`);
   }
   if (scene.world.isEnding) throw new ProcessError(`Cannot start ${plan.name}: this process is ending`);
@@ -197,7 +208,7 @@ function start(
   const seatOf = (method: StartMethod) => seats.find(({ home }) => home.method === method)?.ident ?? 0;
   const mappedIdent = seatOf("process");
   const memory = !isThread && world.mapped !== null
-    ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK, isNeeded: plan.onCargo !== null }
+    ? { memory: world.mapped, slot: mappedIdent & L.IDENT_SLOT_MASK, isNeeded: plan.owner !== null }
     : null;
   const ident = seatOf("thread") || randomWord() >>> 1;
   const child = adapter.start(isThread ? "thread" : "process", {
@@ -217,7 +228,7 @@ function start(
     argv: adapter.args,
     target: cargo.target,
     subclass: cargo.subclass,
-    isWorker: plan.onCargo !== null,
+    isWorker: plan.owner !== null,
     payload: cargo.payload,
     mappedIdent,
     mapped: isThread && mappedIdent !== 0 ? { ...world.mapped!.handle, arena: world.home("process").id } : null,
@@ -230,7 +241,7 @@ function start(
   const exit = isThread && isShared && adapter.can.blocking ? new Int32Array(new SharedArrayBuffer(4)) : null;
   let asked: number | null = null;
   // A thread that was told to end has its own way of dying of it.
-  const lastWords = listen(child, branch, plan.onCargo, (error) => isThread && asked !== null || plan.onError(error));
+  const lastWords = listen(child, branch, plan.owner, (error) => isThread && asked !== null || plan.onError(error));
   if (child.pid !== null) branch.started(child.pid, child.port);
   try {
     if (isThread) child.port.post(toBytes(birth), [world.sharedBuffer, exit, ...cargo.moved], cargo.moved);
@@ -266,6 +277,7 @@ function start(
     stdout: child.stdout,
     stderr: child.stderr,
     waitSync: (timeoutMs) => (exit === null ? child.waitSync(timeoutMs) : waitForThread(seats[0], exit, timeoutMs)),
+    port: child.port,
     sendCargo: (key, buffers) => child.port.post(toBytes(key), buffers, buffers),
     ref: () => child.ref(),
     unref: () => child.unref(),
@@ -286,12 +298,13 @@ function start(
 }
 
 /** Hears what the child says; resolves when it will say no more. */
-function listen(child: Child, branch: Branch, onCargo: OnCargo | null, onError: (error: unknown) => void): Promise<void> {
+function listen(child: Child, branch: Branch, owner: WorkerOwner | null, onError: (error: unknown) => void): Promise<void> {
   return new Promise((resolve) => {
     let isOver = false;
     let clock: { stop(): void } | null = null;
     child.port.open((bytes, extra) => {
-      if (extra.length > 0) return onCargo?.(fromBytes(bytes) as string, extra as ArrayBuffer[]);
+      if (extra.length > 0) return owner?.onCargo(fromBytes(bytes) as string, extra as ArrayBuffer[]);
+      if (kindOf(bytes) === WORDS) return owner?.onWords(bytes);
       if (branch.hear(bytes)) return;
       let message: ToParent;
       try {

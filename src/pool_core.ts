@@ -416,6 +416,15 @@ export class PoolCore implements CrewOwner, Listener {
     if (this.#queue.size > 0) this.#flushSoon();
   }
 
+  returned(tasks: readonly Task[]): void {
+    for (let i = tasks.length; --i >= 0;) this.#putBack(tasks[i]);
+    this.#flushSoon();
+  }
+
+  overtaken(task: Task): void {
+    this.#stop(task);
+  }
+
   progress(task: Task, value: unknown): void {
     task.job.progressed?.(task, value);
   }
@@ -519,23 +528,25 @@ export class PoolCore implements CrewOwner, Listener {
   /** Puts tasks that nobody has begun back into the queue. */
   #takeBack(): void {
     this.#flow.turnBack();
-    for (const task of this.route.takeBack().reverse()) {
-      this.#flow.remove(task);
-      this.#queue.addFirst(task);
-    }
+    for (const task of this.route.takeBack().reverse()) this.#putBack(task);
+  }
+
+  #putBack(task: Task): void {
+    this.#flow.remove(task);
+    this.#queue.addFirst(task);
   }
 
   /** Asks the worker that runs a task to stop, and kills it if it goes on for too long. */
   #stop(task: Task): void {
     const seat = this.route.runnerOf(task);
-    if (seat < 0) return;
+    if (seat < 0) return this.route.drop(task);
     const { seats } = this.route, worker = this.#crew.at(seat), before = seats.tasksOf(seat);
     // Or else it is done, its result was not read yet, and the worker may be at another.
     if (!this.route.runs(seat, task)) return;
     this.route.cancel(seat, task);
     this.quietly(task.grace, () => {
       // The same one, still at what it did then.
-      if (this.#crew.at(seat) === worker && seats.isBusy(seat) && seats.tasksOf(seat) === before) this.#crew.kill(seat);
+      if (this.#crew.at(seat) === worker && this.route.runs(seat, task) && seats.tasksOf(seat) === before) this.#crew.kill(seat);
     });
   }
 

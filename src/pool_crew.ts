@@ -11,7 +11,7 @@ import type { PoolOptions } from "./pool_options.ts";
 import type { Route } from "./pool_shared.ts";
 import type { Listeners, WorkerStats } from "./pool_stats.ts";
 import { work, type WorkerOrders, type WorkerRules } from "./pool_worker.ts";
-import { AWAITED, CARGO, Process, type Target, WORKER } from "./process.ts";
+import { AWAITED, CARGO, PORT, Process, type Target, WORKER } from "./process.ts";
 import type { Scene } from "./scene.ts";
 
 /** SIGTRAP and SIGABRT: V8 and JavaScriptCore end a process by these themselves. */
@@ -195,14 +195,14 @@ export class Crew {
   #start(): void {
     const { route, listeners } = this.#owner;
     const { runtime, permissions, env, execArgv, resourceLimits } = this.#options;
-    const { seat, orders } = route.seat(this.#rules);
+    const { seat, orders, onWords } = route.seat(this.#rules);
     const local = this.#local;
     const target: Target<[never]> = local === null ? route.worker : (orders: WorkerOrders) => work(orders, local);
     const name = `PoolWorker-${++this.#number}`;
     const process = new Process(
       { target, args: [orders as never], name, daemon: true, runtime, permissions, env, execArgv, resourceLimits },
       this.#method,
-    )[WORKER]((key, buffers) => route.arrived(seat, key, buffers));
+    )[WORKER]({ onCargo: (key, buffers) => route.arrived(seat, key, buffers), onWords });
     const worker: Worker = { process, seat, state: "starting", isOver: false };
     this.#workers.set(seat, worker);
     try {
@@ -212,6 +212,7 @@ export class Crew {
       void route.bury(seat);
       throw error;
     }
+    route.seated(seat, process[PORT]);
     listeners.tell("workerstart", { pid: process.pid, name });
     const end = process.sentinel.then((code) => this.#ended(worker, code, null), (error) => this.#ended(worker, null, error))
       .finally(() => {

@@ -90,9 +90,14 @@ export function argumentsOf({ bytes, at }: Piece, shared: readonly Shareable[]):
   return messageFrom(bytes.subarray(at + HEADER, at + HEADER + wordAt(bytes, at + 20)), shared);
 }
 
-/** The flags of a task. */
-export function flagsOf({ bytes, at }: Piece): number {
-  return wordAt(bytes, at + 8) & FLAG_MASK;
+/** A task without its arguments. */
+export function headOf({ bytes, at }: Piece): Piece {
+  return { bytes, at, length: HEADER };
+}
+
+/** Sets a flag of a task. */
+export function setFlag({ bytes, at }: Piece, flag: number): void {
+  bytes[at + 8] |= flag;
 }
 
 /** Several tasks as one message. */

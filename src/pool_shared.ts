@@ -5,6 +5,7 @@
  */
 import { Cargo } from "./cargo.ts";
 import { decode, encode, HANDLE, type Shareable } from "./codec.ts";
+import type { Port } from "./adapter.ts";
 import type { Home } from "./home.ts";
 import { performance } from "./host.ts";
 import { KIND_RAW, UNIT } from "./layout.ts";
@@ -37,6 +38,10 @@ export interface Listener {
   failed(seat: number, error: unknown): void;
   /** A worker is not to go on. */
   discard(seat: number): void;
+  /** A worker gave back what it had in hand, and had not begun. They are to be sent again. */
+  returned(tasks: readonly Task[]): void;
+  /** A task was begun before it was heard that it was given up. */
+  overtaken(task: Task): void;
   /** Whether results are to come. */
   readonly isAwaiting: boolean;
   /** Whether workers are to say that they can begin. */
@@ -49,8 +54,10 @@ export interface Route {
   describe(id: number, spec: TargetSpec): void;
   /** What its workers run. */
   readonly worker: TaskReference;
-  /** A seat for a worker, and what it is to be given. */
-  seat(rules: WorkerRules): { readonly seat: number; readonly orders: unknown };
+  /** A seat for a worker, what it is to be given, and what hears its words. */
+  seat(rules: WorkerRules): { readonly seat: number; readonly orders: unknown; onWords(bytes: Uint8Array): void };
+  /** It was started. @param port To it. */
+  seated(seat: number, port: Port | null): void;
   /** How many more tasks can be on their way. */
   readonly room: number;
   /** Sends some tasks, as one record. */
@@ -59,6 +66,8 @@ export interface Route {
   revoke(task: Task): boolean;
   /** The seat of the worker that has begun a task; −1 if none has. */
   runnerOf(task: Task): number;
+  /** A task was given up that a worker may have in hand, and nobody runs: it is passed over, or else {@linkcode Listener.overtaken}. */
+  drop(task: Task): void;
   /** Asks a worker to give up the task that it runs. */
   cancel(seat: number, task: Task): void;
   /** Asks a worker to end, when it has nothing to run. */
@@ -146,7 +155,7 @@ export class SharedRoute implements Route {
     this.#memory.describe(id, { units: block.offset / UNIT, serial: block.serial, byteLength: message.byteLength });
   }
 
-  seat(rules: WorkerRules): { seat: number; orders: WorkerOrders } {
+  seat(rules: WorkerRules): { seat: number; orders: WorkerOrders; onWords(): void } {
     let seat = 0;
     while (this.#streams.has(seat)) seat++;
     if (seat >= MOST_SEATS) throw new RangeError(`Cannot start another worker: a pool has at most ${MOST_SEATS}`);
@@ -166,8 +175,11 @@ export class SharedRoute implements Route {
         memory: this.#block,
         epoch: this.#epoch,
       },
+      onWords() {},
     };
   }
+
+  seated(): void {}
 
   send(tasks: readonly Task[]): void {
     const shared: Shareable[] = [], unsendable = new Map<Task, unknown>();
@@ -211,6 +223,8 @@ export class SharedRoute implements Route {
   runnerOf(task: Task): number {
     return this.#memory.runnerOf(task.entry, task.generation);
   }
+
+  drop(): void {}
 
   cancel(seat: number, task: Task): void {
     this.#memory.cancel(seat, task.entry, task.generation);

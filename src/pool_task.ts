@@ -25,6 +25,8 @@ export interface Job {
   readonly isPatient: boolean;
   /** Whether what comes is more of what the pool has taken: a closed one goes on with that. */
   readonly isRest: boolean;
+  /** Whether it is asked at any time whether somebody has begun it. */
+  readonly isFuture?: boolean;
   /** Where it was submitted, if there was time to write that down. */
   site: Error | null;
   /** A task ended. @param status With a value, an error, or some of each. */

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Ending, Permissions, RuntimeName, StartMethod } from "./adapter.ts";
+import type { Ending, Permissions, Port, RuntimeName, StartMethod } from "./adapter.ts";
 import { checkTimeout } from "./attempt.ts";
 import { startClock } from "./clock.ts";
 import { keepHere } from "./codec.ts";
 import { describe, isError } from "./error_report.ts";
 import { ProcessError, RemoteError } from "./errors.ts";
-import { type Launch, launch, type OnCargo, type Running } from "./launch.ts";
+import { type Launch, launch, type Running, type WorkerOwner } from "./launch.ts";
 import { printAs } from "./printed.ts";
 import {
   BOOLEAN,
@@ -73,7 +73,7 @@ const SIGINT = 2, SIGKILL = 9, SIGTERM = 15;
 /** For those who wait for the end of a process: a member of it, and of its sentinel. */
 export const AWAITED: unique symbol = Symbol("awaited");
 /** For pools. */
-export const WORKER: unique symbol = Symbol("worker"), CARGO: unique symbol = Symbol("cargo");
+export const WORKER: unique symbol = Symbol("worker"), CARGO: unique symbol = Symbol("cargo"), PORT: unique symbol = Symbol("port");
 
 /**
  * A process: something that runs a function beside this program.
@@ -110,7 +110,7 @@ export class Process<A extends any[] = any[]> {
   #closed = false;
   /** How many wait for its end. */
   #joining = 0;
-  #onCargo: OnCargo | null = null;
+  #owner: WorkerOwner | null = null;
   /** Inline: calls the target, wherever that was found, with copies of the arguments. */
   #call: (() => unknown) | null = null;
 
@@ -215,10 +215,15 @@ export class Process<A extends any[] = any[]> {
     };
   }
 
-  /** Makes it a worker of a pool, which daemonic processes may have too. @param onCargo Hears of the buffers that it moves here. @internal */
-  [WORKER](onCargo: OnCargo): this {
-    this.#onCargo = onCargo;
+  /** Makes it a worker of a pool, which daemonic processes may have too. @param owner Hears what it says. @internal */
+  [WORKER](owner: WorkerOwner): this {
+    this.#owner = owner;
     return this;
+  }
+
+  /** To a worker that was started; null for an inline one. @internal */
+  get [PORT](): Port | null {
+    return this.#running?.port ?? null;
   }
 
   /** Moves buffers to a worker. @param key What they belong to. @internal */
@@ -369,7 +374,7 @@ export class Process<A extends any[] = any[]> {
       subclass,
       fields,
       transfer: transfer ?? [],
-      onCargo: this.#onCargo,
+      owner: this.#owner,
       start: { runtime, execArgv, env, cwd, stdio: stdio ?? "inherit", permissions: permissions ?? "inherit", resourceLimits },
       runInline: (call) => {
         this.#call = call;

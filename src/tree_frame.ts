@@ -13,7 +13,7 @@
 import { decode, encode } from "./codec.ts";
 
 /** No encoded message begins with it. */
-const MARK = 0xb1;
+export const MARK = 0xb1;
 const LARGEST = 2 ** 32 - 1;
 
 /** Up, to whoever keeps the objects: from the process at the path. */
@@ -24,6 +24,8 @@ export const ANSWER = 2;
 export const NEWS = 3;
 /** Down, to all: whoever keeps the objects cannot be reached any more. */
 export const LOST = 4;
+/** Between a pool's owner and its worker, see `pool_words.ts`. */
+export const WORDS = 5;
 
 /** Where a process is in the tree: the number of each ancestor below the root among its siblings, and its own. */
 export type Path = readonly number[];
@@ -64,12 +66,7 @@ export function writeFrame(
   const envelopeAt = 12 + (path.length + words) * 4;
   const payloadAt = aligned(envelopeAt + envelope.length);
   const byteLength = payloadAt + (payload?.byteLength ?? 0);
-  if (byteLength > LARGEST) {
-    throw new RangeError(
-      `Cannot send a message of ${payload!.byteLength} bytes: without shared memory it may have at most 4 GiB; send it in parts`,
-    );
-  }
-  const bytes = new Uint8Array(byteLength);
+  const bytes = roomFor(byteLength, payload);
   const view = new DataView(bytes.buffer);
   bytes[0] = MARK;
   bytes[1] = kind;
@@ -89,6 +86,14 @@ export function writeFrame(
   bytes.set(envelope, envelopeAt);
   payload?.writeTo(bytes, payloadAt);
   return bytes;
+}
+
+/** Where a message is written. @throws {RangeError} It is larger than the channel can say. */
+export function roomFor(byteLength: number, payload: Payload | undefined): Uint8Array<ArrayBuffer> {
+  if (byteLength <= LARGEST) return new Uint8Array(byteLength);
+  throw new RangeError(
+    `Cannot send a message of ${payload!.byteLength} bytes: without shared memory it may have at most 4 GiB; send it in parts`,
+  );
 }
 
 /** The next multiple of 8. (Bitwise operations end at 2 GiB.) */

@@ -7,7 +7,7 @@ import type { Adapter, MappedHandle, MappedMemory, Memory, StartMethod } from ".
 import { Arena } from "./arena.ts";
 import { ArenaHome } from "./arena_home.ts";
 import { toBytes } from "./birth.ts";
-import { Cargo } from "./cargo.ts";
+import { Cargo, Words } from "./cargo.ts";
 import { UnsupportedError } from "./errors.ts";
 import { type Home, registerHome, registerHomeLater } from "./home.ts";
 import { randomWord } from "./host.ts";
@@ -57,6 +57,8 @@ export class World {
   readonly tree: Tree;
   /** What came from the parent beside the tasks of its pool. */
   readonly cargo: Cargo = new Cargo();
+  /** What the owner of its pool says. */
+  readonly words: Words = new Words();
 
   /** @param buffer A thread's part of the inheritance that is not data. */
   constructor(adapter: Adapter, inheritance: Inheritance | null, buffer: SharedArrayBuffer | null) {
