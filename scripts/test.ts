@@ -31,7 +31,7 @@ const CHANNEL_FILES = /^(process|queue|pipe|wait|pool|executor)/;
  * Files about what an adapter does. Node 22 and 24, whose adapter is that of Node 26, take only them, as do Node 26 and Bun with shared memory switched off: the library over the adapter is the same
  * everywhere, and all files have it without shared memory between processes on Deno, and between threads in a page that is not isolated. With `--runtime`, all are taken.
  */
-const ADAPTER_FILES = /^(adapters|codec|context|pipe|pool_test|process|queue|shared_memory|stress|target|wait)/;
+const ADAPTER_FILES = /^(adapters|codec|context|pipe|pool_ahead|pool_test|process|queue|shared_memory|stress|target|wait)/;
 
 const VARIANTS: Readonly<Record<string, { on: (runtime: string, isWanted: boolean) => boolean; variant: Variant }>> = {
   off: {
