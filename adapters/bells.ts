@@ -70,6 +70,10 @@ export function makeDatagramSocket(libc: Libc, pid: number): { fd: number; door:
   return null;
 }
 
+function keyOf([first, second]: readonly [number, number], pid: number): string {
+  return `${pid} ${first} ${second}`;
+}
+
 /** Knocks at doors, and keeps what it opened for that: unless the thread may be terminated, when nobody would close it. */
 export class Knocker {
   readonly #libc: Libc;
@@ -96,8 +100,16 @@ export class Knocker {
     }
   }
 
+  /** Closes what was opened of a door: nobody is behind it any more. */
+  forget(door: readonly [number, number], pid: number): void {
+    const key = keyOf(door, pid), fd = this.#pipes.get(key);
+    if (fd === undefined) return;
+    this.#libc.close(fd);
+    this.#pipes.delete(key);
+  }
+
   #knockAtPipe(door: readonly [number, number], pid: number): boolean {
-    const libc = this.#libc, key = `${pid} ${door[0]} ${door[1]}`;
+    const libc = this.#libc, key = keyOf(door, pid);
     const known = this.#pipes.get(key);
     if (known !== undefined) {
       if (libc.write(known, KNOCK, 1) === 1) return true;

@@ -107,7 +107,8 @@ export class Mapped implements MappedMemory {
     return bell.door;
   }
 
-  detach(slot: number): void {
+  detach(slot: number, door?: readonly [number, number], pid?: number): void {
+    if (door !== undefined && pid !== undefined) this.#host.knocker.forget(door, pid);
     const bell = this.#bells.get(slot);
     this.#bells.delete(slot);
     bell?.close();

@@ -48,8 +48,8 @@ export interface Memory {
    * loop after a {@linkcode Memory.rouse}. Returns the door to publish: two words that {@linkcode Memory.rouse} in any process needs.
    */
   attach(slot: number, onRing: () => void): readonly [number, number];
-  /** Gives the slot up: it is no longer alive. */
-  detach(slot: number): void;
+  /** Gives the slot up: it is no longer alive. @param door That of one who died, at which nobody knocks any more. @param pid Its process. */
+  detach(slot: number, door?: readonly [number, number], pid?: number): void;
   /** The kernel's answer: does the participant that attached to `slot` still run? `at` is what it said of itself. */
   alive(slot: number, at: ThreadId): boolean;
   /** Blocks while the word at `offset` is `expected`, at most `timeoutMs`. Returning early is legal. */

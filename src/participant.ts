@@ -262,7 +262,7 @@ export class Participant {
         // It may have been the sender of what it no longer held, and that was never sent.
         if (holdings > 0 && heap.isCurrent(block) && !this.#isWanted(block, KINDS.get(block.kind)!)) this.holdersChanged(block);
       }
-      arena.memory.detach(slot);
+      arena.memory.detach(slot, [arena.head[at + L.SLOT_DOOR], arena.head[at + L.SLOT_DOOR + 1]], arena.head[at + L.SLOT_PID]);
       Atomics.store(arena.head, at + L.SLOT_IDENT, 0);
       Atomics.store(arena.head, at + L.SLOT_PHASE, L.PHASE_FREE);
       return true;
