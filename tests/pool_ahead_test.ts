@@ -177,3 +177,28 @@ eachMethod("small tasks come along with large ones, and those with shared object
     for (const _ of put) got.push(await queue.get() as number);
     assert.deepEqual(got.sort((a, b) => a - b), put);
   }), options);
+
+eachMethod(
+  "who replaces the runtime's immediates holds no tasks up",
+  (ctx) =>
+    withLedger((ledger, read) =>
+      withPool(ctx, 1, async (pool) => {
+        await warmUp(pool);
+        const { setImmediate } = globalThis;
+        try {
+          work.replaceImmediates();
+          await pool.apply(work.replaceImmediates);
+          // Some are taken back.
+          await Promise.all(range(300).map((n) => pool.apply(work.write, [ledger, n, n % 100 === 0 ? 30 : 0])));
+        } finally {
+          Object.assign(globalThis, { setImmediate });
+        }
+        assert.deepEqual(read(), range(300));
+      })
+    ),
+  {
+    ...options,
+    methods: ["process"],
+    needs: (can) => can.sharedMemory.process ? "who shares memory takes turns by them" : null,
+  },
+);
