@@ -450,11 +450,13 @@ export class PipeRoute implements Route, Seats {
           }
         }
         break;
-      case W.RETURNED:
+      case W.RETURNED: {
+        const wasNext = held !== undefined && held === seat.hand[0];
         this.#takeFrom(seat, is);
-        this.#begins(seat);
+        if (wasNext) this.#begins(seat); // or else it is at another
         listener.ready(seat.number);
         break;
+      }
       case W.RESULT:
         this.#result(seat, words, held, value);
     }

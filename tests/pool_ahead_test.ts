@@ -179,6 +179,25 @@ eachMethod("small tasks come along with large ones, and those with shared object
   }), options);
 
 eachMethod(
+  "one that is given back from behind another changes nothing for that",
+  (ctx) =>
+    withPool(ctx, { processes: 1, maxTasksPerChild: 100 }, async (pool) => {
+      const quick = { module: new URL("./fixtures/slow_import.ts", import.meta.url), name: "quick" };
+      for (const n of range(100)) assert.equal(await pool.apply(quick, [n]), n + 1);
+      // Its successor has yet to import that.
+      const first = pool.apply(quick, [1], { timeout: 300 }), behind = range(40).map((n) => pool.apply(quick, [n]));
+      for (const result of behind) result.catch(() => {});
+      while (!pool.stats().workers.some(({ state }) => state === "busy")) await sleep(1);
+      for (const result of behind) {
+        assert.isTrue(result.cancel());
+        await sleep(1);
+      }
+      assert.equal(await first, 2);
+    }),
+  { ...options, methods: ["process"] },
+);
+
+eachMethod(
   "who replaces the runtime's immediates holds no tasks up",
   (ctx) =>
     withLedger((ledger, read) =>
