@@ -198,6 +198,19 @@ eachMethod(
 );
 
 eachMethod(
+  "small tasks run in their order, though some are taken back from behind a long one",
+  (ctx) =>
+    withLedger((ledger, read) =>
+      withPool(ctx, 1, async (pool) => {
+        await warmUp(pool);
+        await Promise.all(range(300).map((n) => pool.apply(work.write, [ledger, n, n % 100 === 0 ? 30 : 0])));
+        assert.deepEqual(read(), range(300));
+      })
+    ),
+  options,
+);
+
+eachMethod(
   "who replaces the runtime's immediates holds no tasks up",
   (ctx) =>
     withLedger((ledger, read) =>
