@@ -8,6 +8,7 @@
  * @module
  */
 
+import { LIBRARY } from "../src/codec_classes.ts";
 import type { ModuleText } from "../src/target_search.ts";
 import { callers, cleanUrl, filePath, type Library, moduleText } from "./module_text.ts";
 import { exportedAs } from "./registry.ts";
@@ -33,6 +34,7 @@ interface Session {
 interface NodeModule {
   _cache: Record<string, { exports: unknown } | undefined>;
   createRequire(base: string): { resolve(specifier: string): string };
+  isBuiltin(specifier: string): boolean;
   findSourceMap?(url: string): SourceMap | undefined;
 }
 interface SourceMap {
@@ -141,9 +143,9 @@ function scriptUrl(location: Location, fn: Function, session: Session, post: <T>
 /** So many modules are read for one that has the function. */
 const MOST_READ = 16;
 const IMPORTED = /\b(?:from|import|require)\b\s*\(?\s*["']([^"'\n]+)["']/g,
-  COMPUTED = /\b(?:import|require)\s*\((?!\s*(["'])[^"'\n]*\1\s*[,)])/;
+  COMPUTED = /\b(?:import|require)\s*\((?!\s*(["'])[^"'\n]*\1\s*[,)])|\bcreateRequire\b/;
 
-/** The module that has a function's very text at its very place, among those on the stack and what is imported from there on, but for packages; null if there is none or more than one, or there may be others. */
+/** The module that has a function's very text at its very place, among those on the stack and what is imported from there on; null if there is none or more than one, or there may be others, as where packages are imported. */
 // deno-lint-ignore ban-types -- any function at all, classes and natives included
 function writtenIn({ lineNumber, columnNumber }: Location, fn: Function): string | null {
   const printed = Function.prototype.toString.call(fn), modules = new Map(modulesAround().map((module) => [module.url, module]));
@@ -156,8 +158,8 @@ function writtenIn({ lineNumber, columnNumber }: Location, fn: Function): string
       found = url;
     }
     for (const [, specifier] of text.matchAll(IMPORTED)) {
-      if (!/^\.{0,2}\/|^file:|^#/.test(specifier)) continue;
-      const imported = open?.(specifier);
+      if (`${specifier}/`.startsWith(`${LIBRARY.url}/`) || node.getBuiltinModule("node:module").isBuiltin(specifier)) continue;
+      const imported = /^\.{0,2}\/|^file:/.test(specifier) ? open?.(specifier) : null;
       if (!imported) return null;
       modules.set(imported.url, imported);
     }

@@ -184,7 +184,7 @@ export class PoolCore implements CrewOwner, Listener {
     task.state = WAITING;
     this.#functions.use(task.fn);
     if (options.signal !== undefined || options.timeout !== undefined || options.queueTimeout !== undefined) watch(task, this);
-    if (this.#mayGoAtOnce) this.#send([task]);
+    if (this.#mayGoAtOnce(task)) this.#send([task]);
     else this.#enqueue(task);
     this.#flushSoon();
   }
@@ -199,10 +199,10 @@ export class PoolCore implements CrewOwner, Listener {
     if (this.#queue.size >= MOST_IN_RECORD && !this.#isFlushing && !this.#isSorting) this.#flush();
   }
 
-  /** Whether some worker has nothing to do: it is woken while this turn goes on. */
-  get #mayGoAtOnce(): boolean {
+  /** Whether some worker has nothing to do: it is woken while this turn goes on. (While workers start, others may wait that are to let the task go first.) */
+  #mayGoAtOnce({ priority }: Task): boolean {
     const { size, isRanked } = this.#queue;
-    return size === 0 && !isRanked && this.#flow.count < this.#crew.size && this.route.room > 0;
+    return size === 0 && !isRanked && this.#flow.count < this.#crew.size && !this.#flow.isBehind(priority) && this.route.room > 0;
   }
 
   /** Whether too many tasks wait. */

@@ -229,10 +229,7 @@ export class PipeRoute implements Route, Seats {
 
   takeBack(): Task[] {
     for (const seat of this.#seats.values()) void this.#recall(seat);
-    const waiting = this.#waiting.sort((a, b) => a.id - b.id);
-    this.#waiting = [];
-    for (const task of waiting) task.state = WAITING;
-    return waiting;
+    return this.#toWait(this.#waiting.splice(0));
   }
 
   sent(): Task[] {
@@ -388,14 +385,20 @@ export class PipeRoute implements Route, Seats {
     if (this.#seats.get(seat.number) === seat) this.#takeFrom(seat, (held) => recalled.has(held) && !held.hasBegun);
   }
 
+  /** Some are not on their way any more. @return They, in order. */
+  #toWait(tasks: Task[]): Task[] {
+    for (const task of tasks) task.state = WAITING;
+    return tasks.sort((a, b) => a.id - b.id);
+  }
+
   /** A worker has some no more. */
   #takeFrom(seat: Seat, isIt: (held: Held) => boolean): void {
     const taken = seat.hand.filter(isIt);
     if (taken.length === 0) return;
     seat.hand = seat.hand.filter((held) => !isIt(held));
-    const tasks = taken.flatMap(({ isOver, task }) => isOver ? [] : task);
-    for (const task of tasks) task.state = WAITING;
-    this.#listener.returned(tasks);
+    const left = taken.flatMap(({ isOver, task }) => isOver ? [] : task);
+    // They come before those that wait, of which none is to go meanwhile.
+    this.#listener.returned(left.length === 0 ? [] : this.#toWait([...left, ...this.#waiting.splice(0)]));
   }
 
   /** Hears a worker. What comes behind a value that is apart waits for that. */
@@ -450,11 +453,13 @@ export class PipeRoute implements Route, Seats {
           }
         }
         break;
-      case W.RETURNED:
+      case W.RETURNED: {
+        const wasNext = held !== undefined && held === seat.hand[0];
         this.#takeFrom(seat, is);
-        this.#begins(seat);
+        if (wasNext) this.#begins(seat); // or else it is at another
         listener.ready(seat.number);
         break;
+      }
       case W.RESULT:
         this.#result(seat, words, held, value);
     }

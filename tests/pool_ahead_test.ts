@@ -177,3 +177,60 @@ eachMethod("small tasks come along with large ones, and those with shared object
     for (const _ of put) got.push(await queue.get() as number);
     assert.deepEqual(got.sort((a, b) => a - b), put);
   }), options);
+
+eachMethod(
+  "one that is given back from behind another changes nothing for that",
+  (ctx) =>
+    withPool(ctx, { processes: 1, maxTasksPerChild: 100 }, async (pool) => {
+      const quick = { module: new URL("./fixtures/slow_import.ts", import.meta.url), name: "quick" };
+      for (const n of range(100)) assert.equal(await pool.apply(quick, [n]), n + 1);
+      // Its successor has yet to import that.
+      const first = pool.apply(quick, [1], { timeout: 300 }), behind = range(40).map((n) => pool.apply(quick, [n]));
+      for (const result of behind) result.catch(() => {});
+      while (!pool.stats().workers.some(({ state }) => state === "busy")) await sleep(1);
+      for (const result of behind) {
+        assert.isTrue(result.cancel());
+        await sleep(1);
+      }
+      assert.equal(await first, 2);
+    }),
+  { ...options, methods: ["process"] },
+);
+
+eachMethod(
+  "small tasks run in their order, though some are taken back from behind a long one",
+  (ctx) =>
+    withLedger((ledger, read) =>
+      withPool(ctx, 1, async (pool) => {
+        await warmUp(pool);
+        await Promise.all(range(300).map((n) => pool.apply(work.write, [ledger, n, n % 100 === 0 ? 30 : 0])));
+        assert.deepEqual(read(), range(300));
+      })
+    ),
+  options,
+);
+
+eachMethod(
+  "who replaces the runtime's immediates holds no tasks up",
+  (ctx) =>
+    withLedger((ledger, read) =>
+      withPool(ctx, 1, async (pool) => {
+        await warmUp(pool);
+        const { setImmediate } = globalThis;
+        try {
+          work.replaceImmediates();
+          await pool.apply(work.replaceImmediates);
+          // Some are taken back.
+          await Promise.all(range(300).map((n) => pool.apply(work.write, [ledger, n, n % 100 === 0 ? 30 : 0])));
+        } finally {
+          Object.assign(globalThis, { setImmediate });
+        }
+        assert.deepEqual(read(), range(300));
+      })
+    ),
+  {
+    ...options,
+    methods: ["process"],
+    needs: (can) => can.sharedMemory.process ? "who shares memory takes turns by them" : null,
+  },
+);

@@ -146,14 +146,18 @@ for (const name of ["node22", "node24", "node26"]) {
     const folder = mkdtempSync(join(tmpdir(), "target-")), write = (file: string, text: string) => writeFileSync(join(folder, file), text);
     try {
       // As packages, into which it does not look.
-      mkdirSync(join(folder, "node_modules"));
-      for (const part of ["adapters", "src"]) symlinkSync(join(root, part), join(folder, "node_modules", part));
+      const library = "@polyproc/multiprocessing", packages = join(folder, "node_modules");
+      for (const name of [library, "twin"]) mkdirSync(join(packages, name), { recursive: true });
+      for (const part of ["adapters", "src"]) symlinkSync(join(root, part), join(packages, library, part));
       for (const twin of ["a.mjs", "b.mjs", "c.mjs"]) write(twin, `export function same() { return import.meta.url; }\n`);
       write("barrel.mjs", `export { same as other } from "./b.mjs";\n`);
       write("late.mjs", `export const load = (name) => import("./" + name);\n`);
-      const find = `import { origin } from "adapters/origin_v8.ts";
-        import { resolveTarget } from "src/target.ts";
-        import { findExport } from "src/target_search.ts";
+      write("node_modules/twin/package.json", `{ "exports": "./index.mjs" }`);
+      write("node_modules/twin/index.mjs", `export function same() { return import.meta.url; }\n`);
+      for (const twin of ["d.cjs", "e.cjs"]) write(twin, `exports.same = function same() { return __filename; };\n`);
+      const find = `import { origin } from "${library}/adapters/origin_v8.ts";
+        import { resolveTarget } from "${library}/src/target.ts";
+        import { findExport } from "${library}/src/target_search.ts";
         const find = (fn) => resolveTarget(fn, { origin, search: findExport }, "target").module.split("/").pop();\n`;
       const say = (...found: string[]) => `console.log("RESULTS " + JSON.stringify([${found.join(", ")}]));\n`;
       write("one.mjs", `import { same } from "./a.mjs";\n` + find + say("find(same)"));
@@ -166,9 +170,20 @@ for (const name of ["node22", "node24", "node26"]) {
         `import { same } from "./a.mjs";\nimport { load } from "./late.mjs";\n` + find +
           `const late = await load("c.mjs");\n` + say("find(late.same)", "find(same)"),
       );
+      write(
+        "four.mjs",
+        `import { same } from "./a.mjs";\nimport { same as packed } from "twin";\n` + find + say("find(packed)", "find(same)"),
+      );
+      write(
+        "five.mjs",
+        `import { createRequire } from "node:module";\nimport * as e from "./e.cjs";\n` + find +
+          `const load = createRequire(import.meta.url);\n` + say(`find(load("./d.cjs").same)`, `find(load("./e.cjs").same)`),
+      );
       assert.deepEqual(run(runtimes[name], join(folder, "one.mjs")), ["a.mjs"]);
       assert.deepEqual(run(runtimes[name], join(folder, "two.mjs")), ["b.mjs", "a.mjs"]);
       assert.deepEqual(run(runtimes[name], join(folder, "three.mjs")), ["c.mjs", "a.mjs"]);
+      assert.deepEqual(run(runtimes[name], join(folder, "four.mjs")), ["index.mjs", "a.mjs"]);
+      assert.deepEqual(run(runtimes[name], join(folder, "five.mjs")), ["d.cjs", "e.cjs"]);
     } finally {
       rmSync(folder, { recursive: true });
     }
