@@ -237,13 +237,12 @@ eachMethod("the first task of a higher priority starts before those that are on 
   }));
 
 eachMethod("a task of higher priority goes first though workers start that would be free for all", async (ctx) => {
-  // One gets in.
   const entry = new ctx.Queue<null>();
-  await entry.put(null);
   await withPool(ctx, { processes: 4, initializer: work.enter, initargs: [entry] }, async (pool) => {
     const begun = new ctx.Queue<string>(), gate = new ctx.Queue<unknown>();
     const results = ["low", "low 2", "low 3"].map((name) => pool.apply(work.holdAs, [name, begun, gate]));
     results.push(pool.apply(work.holdAs, ["high", begun, gate], { priority: 1 }));
+    await entry.put(null); // one gets in
     for (const name of ["high", "low", "low 2", "low 3"]) {
       assert.equal(await begun.get(), name);
       await gate.put(1);
