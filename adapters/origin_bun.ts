@@ -9,7 +9,7 @@
 
 import type { ModuleText } from "../src/target_search.ts";
 import { callers, cleanUrl, filePath, type Library, moduleText } from "./module_text.ts";
-import { exportedAs } from "./registry.ts";
+import { type AnyFunction, exportedAs } from "./registry.ts";
 
 /** What is used of Bun. */
 interface BunHost {
@@ -71,8 +71,7 @@ function unfinished(module: ModuleText): ModuleText {
  *
  * @param fn The function.
  */
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-export function origin(fn: Function): ModuleText[] {
+export function origin(fn: AnyFunction): ModuleText[] {
   const registry = modules();
   for (const path of Object.keys(registry)) {
     const name = exportedAs(registry[path]?.exports, fn);

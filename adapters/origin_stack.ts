@@ -8,6 +8,7 @@
 
 import type { ModuleText } from "../src/target_search.ts";
 import { callers, filePath, type Library, moduleText } from "./module_text.ts";
+import type { AnyFunction } from "./registry.ts";
 
 /** What is used of Deno. */
 interface DenoHost {
@@ -57,8 +58,7 @@ function mainModule(): string | null {
  *
  * @param _fn The function.
  */
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-export function origin(_fn: Function): ModuleText[] {
+export function origin(_fn: AnyFunction): ModuleText[] {
   const urls = new Set(callers());
   const main = mainModule();
   if (main !== null) urls.add(main);

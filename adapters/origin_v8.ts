@@ -11,7 +11,7 @@
 import { LIBRARY } from "../src/codec_classes.ts";
 import type { ModuleText } from "../src/target_search.ts";
 import { callers, cleanUrl, filePath, type Library, moduleText } from "./module_text.ts";
-import { exportedAs } from "./registry.ts";
+import { type AnyFunction, exportedAs } from "./registry.ts";
 
 /** What is used of Node. */
 interface NodeHost {
@@ -73,8 +73,7 @@ const scripts = new Map<string, string>();
 const STASH = Symbol.for("polyproc.origin");
 
 /** Asks the inspector for the place of a function; null where there is no inspector, or it does not know. */
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-function locate(fn: Function): Place | null {
+function locate(fn: AnyFunction): Place | null {
   let inspector: Inspector;
   let session: Session;
   try {
@@ -117,8 +116,7 @@ interface Location {
   columnNumber: number;
 }
 
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-function scriptUrl(location: Location, fn: Function, session: Session, post: <T>(method: string) => T | undefined): string | undefined {
+function scriptUrl(location: Location, fn: AnyFunction, session: Session, post: <T>(method: string) => T | undefined): string | undefined {
   const { scriptId: id } = location;
   const remember = (script: { scriptId: string; url: string }) => scripts.set(script.scriptId, script.url);
   if (!scripts.has(id)) {
@@ -146,8 +144,7 @@ const IMPORTED = /\b(?:from|import|require)\b\s*\(?\s*["']([^"'\n]+)["']/g,
   COMPUTED = /\b(?:import|require)\s*\((?!\s*(["'])[^"'\n]*\1\s*[,)])|\bcreateRequire\b/;
 
 /** The module that has a function's very text at its very place, among those on the stack and what is imported from there on; null if there is none or more than one, or there may be others, as where packages are imported. */
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-function writtenIn({ lineNumber, columnNumber }: Location, fn: Function): string | null {
+function writtenIn({ lineNumber, columnNumber }: Location, fn: AnyFunction): string | null {
   const printed = Function.prototype.toString.call(fn), modules = new Map(modulesAround().map((module) => [module.url, module]));
   let found: string | null = null;
   for (const { url, text, open } of modules.values()) {
@@ -211,8 +208,7 @@ function isPrinted(text: string, from: number, printed: string): boolean {
 }
 
 /** The place in the file, of a script that may have been made from it. */
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-function placeIn(text: string, script: string, place: Place, fn: Function): number | undefined {
+function placeIn(text: string, script: string, place: Place, fn: AnyFunction): number | undefined {
   const at = offset(text, place.line, place.column);
   if (standsAt(text, at, Function.prototype.toString.call(fn))) return at;
   const { findSourceMap } = node.getBuiltinModule("node:module");
@@ -231,8 +227,7 @@ function placeIn(text: string, script: string, place: Place, fn: Function): numb
  *
  * @param fn The function.
  */
-// deno-lint-ignore ban-types -- any function at all, classes and natives included
-export function origin(fn: Function): ModuleText[] {
+export function origin(fn: AnyFunction): ModuleText[] {
   const place = locate(fn);
   if (place === null || !/^(?:file:|\/|[a-z]:\\)/i.test(place.url)) return modulesAround();
   const url = cleanUrl(place.url);

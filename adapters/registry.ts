@@ -4,9 +4,11 @@
  * @module
  */
 
-/** The name of the export that is the function, `Class.method` for a static method; null if none is. */
 // deno-lint-ignore ban-types -- any function at all, classes and natives included
-export function exportedAs(exports: unknown, fn: Function): string | null {
+export type AnyFunction = Function;
+
+/** The name of the export that is the function, `Class.method` for a static method; null if none is. */
+export function exportedAs(exports: unknown, fn: AnyFunction): string | null {
   const names = exportNames(exports);
   // Most functions are exported under their own name.
   if (names.includes(fn.name) && value(exports, fn.name) === fn) return fn.name;
